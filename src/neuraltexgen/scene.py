@@ -1,0 +1,155 @@
+"""What a capture is once it has been read: frozen, validated dataclasses. Conventions: docs/conventions.md."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from neuraltexgen.errors import CameraError, MeshError
+from neuraltexgen.types import Faces, Points, Pose, UVs
+
+ROTATION_TOLERANCE = 1e-3
+"""How far R Rᵀ may be from the identity, largest entry. Text formats with six digits stay well inside."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Triangles in world space, with texture coordinates per corner where there are any.
+
+    `uv_faces` indexes `uvs` as `faces` indexes `vertices`; corner j of face i is at `vertices[faces[i, j]]` and
+    `uvs[uv_faces[i, j]]`, so that seams need no doubled vertices. uv (0, 0) is the texture's top-left corner, v down.
+    `colours` are per vertex, in [0, 1].
+
+    Raises MeshError: no faces, non-finite numbers, an index out of range, uvs without uv_faces or the reverse.
+    """
+
+    vertices: Points
+    faces: Faces
+    uvs: UVs | None = None
+    uv_faces: Faces | None = None
+    colours: Float32[np.ndarray, "n 3"] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.vertices) == 0 or len(self.faces) == 0:
+            raise MeshError(f"the mesh is empty: {len(self.vertices)} vertices, {len(self.faces)} faces")
+        _check_finite(self.vertices, "vertices")
+        _check_index(self.faces, len(self.vertices), "faces", "vertices")
+        if (self.uvs is None) != (self.uv_faces is None):
+            raise MeshError("a mesh has either both uvs and uv_faces, or neither")
+        if self.uvs is not None and self.uv_faces is not None:
+            _check_finite(self.uvs, "uvs")
+            _check_index(self.uv_faces, len(self.uvs), "uv_faces", "uvs")
+            if len(self.uv_faces) != len(self.faces):
+                raise MeshError(f"{len(self.faces)} faces but {len(self.uv_faces)} uv_faces")
+        if self.colours is not None and len(self.colours) != len(self.vertices):
+            raise MeshError(f"{len(self.vertices)} vertices but {len(self.colours)} colours")
+
+    @property
+    def has_uvs(self) -> bool:
+        return self.uvs is not None
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A lens and a sensor: COLMAP's model name and parameters; the top-left pixel covers [0, 1] x [0, 1].
+
+    Raises CameraError: a size below 1 pixel, or a parameter that is not finite. `geometry` checks the model itself.
+    """
+
+    model: str
+    width: int
+    height: int
+    params: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise CameraError(f"camera size {self.width}x{self.height}: both must be at least 1 pixel")
+        if not np.isfinite(self.params).all():
+            raise CameraError(f"camera {self.model}: parameters must be finite, got {self.params}")
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One photo and the camera that took it.
+
+    `cam_from_world` is 4x4, OpenCV axes (x right, y down, z forward): a rotation and a translation, no scale.
+    `photo`, `mask` and `depth` are files; a mask's black pixels are ignored. `exif_upright`: the intrinsics belong to
+    the photo after its EXIF orientation is applied (most formats, COLMAP too, mean the raw pixels).
+
+    Raises CameraError: a pose that is not finite, is no rigid motion, or mirrors.
+    """
+
+    name: str
+    camera: Camera
+    cam_from_world: Pose
+    photo: Path
+    mask: Path | None = None
+    depth: Path | None = None
+    exif_upright: bool = False
+
+    def __post_init__(self) -> None:
+        check_pose(self.cam_from_world, self.name)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A view that the capture names and that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A capture: views that have a photo and a pose, and the mesh if there is one.
+
+    `left_out` lists the views that could not be used. `notes` are plain sentences on what was assumed or repaired,
+    each with a count, for the report.
+    """
+
+    name: str
+    format: str
+    views: tuple[View, ...]
+    mesh: Mesh | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class PreparedView:
+    """A photo and its finished UV map on disk, as NeuralTexGen's preparation step leaves them."""
+
+    name: str
+    photo: Path
+    uv_map: Path
+
+
+def check_pose(cam_from_world: Pose, who: str) -> None:
+    """Raises CameraError unless the 4x4 matrix is a finite, right-handed rigid motion."""
+    if not np.isfinite(cam_from_world).all():
+        raise CameraError(f"{who}: the pose has a NaN or infinity")
+    rotation = cam_from_world[:3, :3]
+    error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    if error > ROTATION_TOLERANCE:
+        raise CameraError(f"{who}: the pose's 3x3 part is no rotation (R Rᵀ is off by {error:.2g}): scaled or sheared")
+    if np.linalg.det(rotation) < 0:
+        raise CameraError(f"{who}: the pose mirrors the scene (determinant -1)")
+    if not np.allclose(cam_from_world[3], (0, 0, 0, 1), atol=1e-6):
+        raise CameraError(f"{who}: the pose's last row must be 0 0 0 1, got {cam_from_world[3].tolist()}")
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        raise MeshError(f"{int(bad.sum())} of {len(values)} {what} are not finite (first: {int(bad.argmax())})")
+
+
+def _check_index(index: np.ndarray, count: int, what: str, of: str) -> None:
+    bad = ((index < 0) | (index >= count)).any(axis=1)
+    if bad.any():
+        first = int(bad.argmax())
+        raise MeshError(
+            f"{int(bad.sum())} of {len(index)} {what} point outside the {count} {of} (first: {what}[{first}] = "
+            f"{index[first].tolist()})"
+        )
