@@ -1,0 +1,1 @@
+"""CPU twins (numba, all cores, deterministic) of the ops in `kernels`."""
