@@ -1,0 +1,17 @@
+"""Pixels from files and back: photos, masks, depth maps, EXR, PNG. Every failure is an `ImageError`."""
+
+from neuraltexgen.images.exr import read_exr, write_exr
+from neuraltexgen.images.photo import LoadedPhoto, exif_swaps, photo_size, read_depth, read_mask, read_photo
+from neuraltexgen.images.png import write_png
+
+__all__ = [
+    "LoadedPhoto",
+    "exif_swaps",
+    "photo_size",
+    "read_depth",
+    "read_exr",
+    "read_mask",
+    "read_photo",
+    "write_exr",
+    "write_png",
+]
