@@ -1,5 +1,6 @@
 """Cameras as rays and projections, for every COLMAP model; axis conversions; small rigid-motion helpers."""
 
+import copy
 from functools import lru_cache
 
 import numpy as np
@@ -61,7 +62,7 @@ def _pixel_rays(camera: Camera, samples: int) -> tuple[np.ndarray, np.ndarray]:
     rays = rays_through(camera, points)
     # An iterative lens inversion may stop at a wrong place without saying so: a ray counts only if it projects back.
     back = project(camera, np.where(np.isfinite(rays), rays, 0.0))
-    defined = np.isfinite(rays).all(axis=1) & (np.abs(back - points) < 0.05).all(axis=1)
+    defined = np.all(np.isfinite(rays), axis=1) & np.all(np.abs(back - points) < 0.05, axis=1)
     rays = np.where(defined[:, None], rays, 0.0).astype(np.float32)
     shape = (camera.height * samples, camera.width * samples)
     rays.flags.writeable = False
@@ -110,3 +111,21 @@ def face_areas(vertices: Float[np.ndarray, "n d"], faces: np.ndarray) -> Float64
         (ux, uy), (vx, vy) = (b - a).T, (c - a).T
         return 0.5 * (ux * vy - uy * vx)
     return 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+
+
+def resize_camera(camera: Camera, width: int, height: int) -> Camera:
+    """The same lens over an image scaled to width x height pixels. Raises CameraError as `check_camera` does."""
+    resized = copy.copy(colmap_camera(camera))
+    resized.rescale(width, height)
+    return Camera(camera.model, width, height, tuple(float(value) for value in resized.params))
+
+
+def model_names() -> dict[int, str]:
+    """COLMAP's camera model names by the numbers that stand for them in binary files."""
+    return {int(pycolmap.CameraModelId.__members__[name]): name for name in camera_models()}
+
+
+@lru_cache(maxsize=64)
+def parameter_count(model: str) -> int:
+    """How many parameters a camera model takes."""
+    return len(pycolmap.Camera.create_from_model_name(1, model, 1.0, 1, 1).params)

@@ -1,0 +1,74 @@
+"""From the pose that a file states to a rigid motion, with a count of what had to be repaired."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float64
+
+from neuraltexgen.errors import ReaderError
+from neuraltexgen.geometry import nearest_rotation
+
+ROUNDING = 0.02
+"""How far R Rᵀ of a stated pose may be from the identity: fewer digits in a text file, or float32 drift. Within it the
+nearest rotation is taken; beyond it the pose is scaled or sheared."""
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """How often each repair was made, as sentences with a place for the count."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sentence: str) -> None:
+        self.counts[sentence] += 1
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(sentence.format(n=count) for sentence, count in self.counts.items())
+
+
+def rigid(
+    matrix: Float64[np.ndarray, "4 4"], repairs: Repairs, *, any_scale: bool = False
+) -> Float64[np.ndarray, "4 4"]:
+    """The rigid motion that a stated 4x4 pose means: rounding of its rotation undone, and counted where it shows.
+
+    With `any_scale`, a uniform scale of the 3x3 part is dropped: for a camera-to-world matrix that only scales the
+    camera's own axes, which no photo shows; the centre stays. Raises ReaderError: NaN, mirrored, scaled, sheared.
+    """
+    if not np.isfinite(matrix).all():
+        raise ReaderError("the pose holds a NaN or infinity: tracking was lost")
+    if np.abs(matrix[3] - (0, 0, 0, 1)).max() > 1e-6:
+        raise ReaderError(f"the pose's last row is {matrix[3].tolist()}, not 0 0 0 1")
+    axes = matrix[:3, :3]
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = float(np.sqrt((axes**2).sum() / 3))
+    if not 0 < scale < 1e100:
+        raise ReaderError("the pose's 3x3 part is zero or not finite")
+    unit = axes / scale
+    if any_scale and abs(scale - 1) > ROUNDING:
+        repairs.add("{n} poses with a scaled rotation: the scale was dropped, camera centres kept")
+        axes = unit
+    error = float(np.abs(axes @ axes.T - np.eye(3)).max())
+    if error > ROUNDING:
+        kind = "scaled" if np.abs(unit @ unit.T - np.eye(3)).max() < ROUNDING else "sheared"
+        raise ReaderError(f"the pose is {kind} (R Rᵀ is off by {error:.2g})")
+    if np.linalg.det(axes) < 0:
+        raise ReaderError("the pose mirrors the scene (determinant -1)")
+    if error > 1e-5:
+        repairs.add("{n} poses were slightly off a rotation: the nearest rotation was taken")
+    result = matrix.copy()
+    result[:3, :3] = nearest_rotation(axes)
+    result[3] = (0, 0, 0, 1)
+    return result
+
+
+def pinhole_of(matrix: Float64[np.ndarray, "3 3"]) -> tuple[float, float, float, float]:
+    """fx, fy, cx, cy of an intrinsics matrix. Raises ReaderError: skew, not finite, or not of that form."""
+    if not np.isfinite(matrix).all():
+        raise ReaderError("the intrinsics hold a NaN or infinity")
+    (fx, skew, cx), (below, fy, cy), last = matrix.tolist()
+    if abs(skew) > 1e-3:
+        raise ReaderError(f"the intrinsics have a skew of {skew:g}: pixels that are no rectangles are not supported")
+    if abs(below) > 1e-6 or last != [0, 0, 1]:
+        raise ReaderError(f"the intrinsics are no matrix fx 0 cx / 0 fy cy / 0 0 1: {matrix.tolist()}")
+    return fx, fy, cx, cy

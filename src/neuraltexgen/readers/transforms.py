@@ -1,0 +1,243 @@
+"""`transforms.json` of nerfstudio and instant-ngp.
+
+Camera to world, OpenGL axes. nerfstudio's `applied_transform` and `applied_scale` are undone, so that poses are in the
+frame of the original reconstruction and of its mesh. instant-ngp's `scale`, `offset` and `aabb_scale` leave the file's
+poses alone. Sources: https://docs.nerf.studio/quickstart/data_conventions.html, https://github.com/NVlabs/instant-ngp.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from neuraltexgen.errors import ImageError, ReaderError
+from neuraltexgen.geometry import CV_FROM_GL, invert_pose
+from neuraltexgen.images import photo_size
+from neuraltexgen.readers.drafts import Draft, make_scene
+from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_text, with_suffix_of
+from neuraltexgen.readers.poses import Repairs, rigid
+from neuraltexgen.scene import Scene
+
+FILE = "transforms.json"
+MODELS = {
+    "OPENCV": "OPENCV",
+    "PERSPECTIVE": "OPENCV",
+    "PINHOLE": "OPENCV",
+    "SIMPLE_PINHOLE": "OPENCV",
+    "SIMPLE_RADIAL": "OPENCV",
+    "RADIAL": "OPENCV",
+    "FULL_OPENCV": "FULL_OPENCV",
+    "OPENCV_FISHEYE": "OPENCV_FISHEYE",
+    "EQUIRECTANGULAR": "EQUIRECTANGULAR",
+}
+"""Which family a `camera_model` belongs to. Within OPENCV the coefficients that are not 0 decide the exact model."""
+
+
+@dataclass(frozen=True)
+class _Lens:
+    """A camera model, its parameters, and the size that they are stated for."""
+
+    model: str
+    params: tuple[float, ...]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """A frame's keys over the file's: what a frame states itself wins."""
+
+    frame: dict[str, Any]
+    whole: dict[str, Any]
+
+    def number(self, name: str) -> float | None:
+        """A finite number, None if neither states it. Raises ReaderError: something else."""
+        value = self.frame.get(name, self.whole.get(name))
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
+            raise ReaderError(f"'{name}' is {value!r}, not a number"[:200])
+        return float(value)
+
+    def coefficient(self, name: str) -> float:
+        """As `number`, 0 if it is not stated."""
+        return self.number(name) or 0.0
+
+    def first(self, *names: str) -> tuple[str, float] | None:
+        """The first of the names that the frame states, else the first that the file states."""
+        for layer in (self.frame, self.whole):
+            for name in names:
+                if layer.get(name) is not None:
+                    value = _Keys(layer, {}).number(name)
+                    return None if value is None else (name, value)
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Undo:
+    """Takes a camera-to-world matrix of the file to the original reconstruction's frame."""
+
+    original_from_file: Float64[np.ndarray, "4 4"]
+    scale: float
+
+    def pose(self, stated: Float64[np.ndarray, "r 4"]) -> Float64[np.ndarray, "4 4"]:
+        """The scale was applied to camera centres alone, after the transform."""
+        pose = np.eye(4)
+        pose[: len(stated)] = stated
+        pose[:3, 3] /= self.scale
+        return self.original_from_file @ pose
+
+
+@dataclass(frozen=True, eq=False)
+class _Capture:
+    """What all frames share."""
+
+    root: Path
+    whole: dict[str, Any]
+    options: ReadOptions
+    undo: _Undo
+    repairs: Repairs
+
+
+def detect(path: Path) -> bool:
+    """Whether `path` is a .json file with frames, or a folder with transforms.json."""
+    if path.suffix.lower() == ".json" and is_file(path):
+        return '"frames"' in read_text(path)
+    return is_file(path / FILE)
+
+
+def read(path: Path, options: ReadOptions) -> Scene:
+    """Reads the frames. Raises ReaderError: no JSON, no frames, unknown `camera_model`, no view remains."""
+    file = path if is_file(path) else path / FILE
+    root = file.parent
+    whole = _parse(file)
+    undo, notes = _undo_applied(whole)
+    if isinstance(whole.get("test_frames"), list) and whole["test_frames"]:
+        notes.append(f"{len(whole['test_frames'])} test_frames are not used")
+    _check_models(whole)
+    capture = _Capture(root, whole, options, undo, Repairs())
+    drafts = [_draft(capture, frame, i) for i, frame in enumerate(whole["frames"])]
+    mesh = find_mesh("transforms", root, (), options)
+    return make_scene("transforms", root, drafts, options, mesh, capture.repairs, notes)
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        whole = json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
+        raise ReaderError(
+            f"transforms: {file} is not JSON ({error})", fix="it may be cut off: copy it again"
+        ) from error
+    if not isinstance(whole, dict) or not isinstance(whole.get("frames"), list):
+        raise ReaderError(f"transforms: {file} has no list 'frames'")
+    return whole
+
+
+def _check_models(whole: dict[str, Any]) -> None:
+    for layer in (whole, *(frame for frame in whole["frames"] if isinstance(frame, dict))):
+        model = layer.get("camera_model")
+        if model is not None and (not isinstance(model, str) or model.upper() not in MODELS):
+            raise ReaderError(f"transforms: unknown camera_model {model!r}"[:200], fix=f"one of {', '.join(MODELS)}")
+
+
+def _undo_applied(whole: dict[str, Any]) -> tuple[_Undo, list[str]]:
+    """What undoes `applied_transform` and `applied_scale`, and notes that it was done."""
+    notes, file_from_original, scale = [], np.eye(4), 1.0
+    if whole.get("applied_transform") is not None:
+        file_from_original[:3] = _numbers(whole["applied_transform"], "applied_transform")[:12].reshape(3, 4)
+        if not abs(np.linalg.det(file_from_original[:3, :3])) > 1e-9:
+            raise ReaderError("transforms: 'applied_transform' can't be undone: it is singular or not finite")
+        if not np.array_equal(file_from_original, np.eye(4)):
+            notes.append("applied_transform undone: poses are in the frame of the original reconstruction")
+    if whole.get("applied_scale") is not None:
+        scale = _Keys(whole, {}).coefficient("applied_scale")
+        if not scale > 1e-9:
+            raise ReaderError(f"transforms: 'applied_scale' is {scale}: it must be positive")
+        if scale != 1:
+            notes.append(f"applied_scale {scale:g} undone: poses are in the scale of the original reconstruction")
+    return _Undo(np.linalg.inv(file_from_original), scale), notes
+
+
+def _draft(capture: _Capture, frame: Any, number: int) -> Draft:
+    name = frame.get("file_path") if isinstance(frame, dict) else None
+    if not isinstance(name, str) or not name:
+        return Draft(f"frame {number}", capture.root, problem="it states no file_path")
+    name = name.removeprefix("./")
+    folders = [capture.root] if capture.options.images is None else [capture.options.images]
+    photo = find_photo(folders, name)
+    if not is_file(photo):
+        photo = with_suffix_of(photo)
+    if not is_file(photo):
+        return Draft(name, folders[0] / name)
+    try:
+        lens = _lens(_Keys(frame, capture.whole), photo)
+        stated = _numbers(frame.get("transform_matrix"), "transform_matrix").reshape(-1, 4)
+        world_from_cam = rigid(capture.undo.pose(stated), capture.repairs, any_scale=True)
+    except (ReaderError, ImageError) as error:
+        return Draft(name, photo, problem=error.message)
+    cam_from_world = CV_FROM_GL @ invert_pose(world_from_cam)
+    mask, depth = (_beside(capture.root, frame.get(key)) for key in ("mask_path", "depth_file_path"))
+    return Draft(name, photo, lens.model, lens.params, lens.size, cam_from_world, mask, depth)
+
+
+def _numbers(value: Any, what: str) -> Float64[np.ndarray, "k"]:
+    """A 3x4 or 4x4 matrix as 12 or 16 numbers. Raises ReaderError: another shape, or no numbers."""
+    try:
+        matrix = np.array(value, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ReaderError(f"'{what}' is not a matrix of numbers") from error
+    if matrix.shape not in ((3, 4), (4, 4)):
+        raise ReaderError(f"'{what}' has the shape {matrix.shape}, not 4x4 or 3x4")
+    return matrix.ravel()
+
+
+def _lens(keys: _Keys, photo: Path) -> _Lens:
+    """The lens of a frame. Raises ReaderError: no focal length, or a k4 that no camera model here has."""
+    width, height = keys.number("w"), keys.number("h")
+    size = (int(width), int(height)) if width is not None and height is not None else photo_size(photo)
+    model = str(keys.frame.get("camera_model") or keys.whole.get("camera_model") or "OPENCV").upper()
+    family = MODELS[model]
+    if keys.frame.get("is_fisheye", keys.whole.get("is_fisheye")):
+        family = "OPENCV_FISHEYE"
+    if family == "EQUIRECTANGULAR":
+        return _Lens(family, (float(size[0]), float(size[1])), size)
+    focal_x = _focal(keys, size[0], "fl_x", "camera_angle_x")
+    focal_y = _focal(keys, size[1], "fl_y", "camera_angle_y")
+    if focal_x is None and focal_y is None:
+        raise ReaderError("it states neither fl_x nor camera_angle_x")
+    centre = [keys.number("cx"), keys.number("cy")]
+    centre = [side / 2 if value is None else value for side, value in zip(size, centre)]
+    pinhole = (focal_x or focal_y or 0.0, focal_y or focal_x or 0.0, *centre)
+    k1, k2, k3, k4, k5, k6, p1, p2 = (keys.coefficient(k) for k in ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2"))
+    if family == "OPENCV_FISHEYE":
+        return _Lens(family, (*pinhole, k1, k2, k3, k4), size)
+    if family == "FULL_OPENCV":
+        return _Lens(family, (*pinhole, k1, k2, p1, p2, k3, k4, k5, k6), size)
+    if k4 != 0:
+        # nerfstudio means a fourth radial term, OpenCV a denominator; nerfstudio itself refuses to undistort with it.
+        raise ReaderError(f"k4 = {k4:g} has no agreed meaning for the camera_model {model}")
+    if k3 != 0:
+        return _Lens("FULL_OPENCV", (*pinhole, k1, k2, p1, p2, k3, 0.0, 0.0, 0.0), size)
+    if any((k1, k2, p1, p2)):
+        return _Lens("OPENCV", (*pinhole, k1, k2, p1, p2), size)
+    return _Lens("PINHOLE", pinhole, size)
+
+
+def _focal(keys: _Keys, side: int, length: str, angle: str) -> float | None:
+    """Focal length in pixels, stated as such or as the field of view in radians along a side."""
+    stated = keys.first(length, angle)
+    if stated is None:
+        return None
+    name, value = stated
+    if name == length:
+        return value
+    if not 0 < value < math.pi:
+        raise ReaderError(f"'{angle}' is {value:g}: a field of view lies between 0 and pi radians")
+    return 0.5 * side / math.tan(0.5 * value)
+
+
+def _beside(root: Path, name: Any) -> Path | None:
+    return root / name if isinstance(name, str) and name else None
