@@ -1,0 +1,5 @@
+"""A finished texture from a fitted one: unseen surface gets smooth colours, gutters get the nearest chart's colour."""
+
+from neuraltexgen.fill.fill import FilledTexture, fill_texture
+
+__all__ = ["FilledTexture", "fill_texture"]
