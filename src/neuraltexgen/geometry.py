@@ -129,3 +129,11 @@ def model_names() -> dict[int, str]:
 def parameter_count(model: str) -> int:
     """How many parameters a camera model takes."""
     return len(pycolmap.Camera.create_from_model_name(1, model, 1.0, 1, 1).params)
+
+
+def focal_and_centre(camera: Camera) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Focal lengths (one or two) and principal point (x, y) in pixels; both empty for lenses that have none."""
+    lens = colmap_camera(camera)
+    params = [float(value) for value in lens.params]
+    focal = tuple(params[i] for i in lens.focal_length_idxs())
+    return focal, tuple(params[i] for i in lens.principal_point_idxs())

@@ -11,6 +11,7 @@ from neuraltexgen.errors import MeshError
 from neuraltexgen.geometry import face_areas
 from neuraltexgen.images import read_photo
 from neuraltexgen.meshes.raw import RawMesh
+from neuraltexgen.meshes.topology import count_edges_by_faces
 from neuraltexgen.scene import Mesh
 
 
@@ -46,7 +47,7 @@ def repair(path: Path, raw: RawMesh) -> LoadedMesh:
             f"{path}: no face to put a texture on: {len(raw.vertices)} vertices, no usable face{said}",
             fix="give a surface mesh, not a point cloud: --mesh M",
         )
-    if edges := _non_manifold_edges(raw.faces):
+    if edges := sum(n for faces, n in count_edges_by_faces(raw.faces).items() if faces > 2):
         notes.append(f"{edges} non-manifold edges kept (more than two faces meet there)")
     raw = _drop_flat_uvs(raw, notes)
     texture = read_texture(raw.texture, notes) if raw.uvs is not None else None
@@ -153,13 +154,6 @@ def _drop_flat_uvs(raw: RawMesh, notes: list[str]) -> RawMesh:
         return raw
     notes.append("the texture coordinates cover no area and are ignored")
     return replace(raw, uvs=None, uv_faces=None)
-
-
-def _non_manifold_edges(faces: Int64[np.ndarray, "f 3"]) -> int:
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    keys = edges[:, 0] * (int(faces.max()) + 1) + edges[:, 1]
-    _, uses = np.unique(keys, return_counts=True)
-    return int((uses > 2).sum())
 
 
 def _as_mesh(raw: RawMesh) -> Mesh:

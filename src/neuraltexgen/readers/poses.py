@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.geometry import nearest_rotation
+from neuraltexgen.scene import ROTATION_TOLERANCE
 
 ROUNDING = 0.02
 """How far R Rᵀ of a stated pose may be from the identity: fewer digits in a text file, or float32 drift. Within it the
@@ -54,7 +55,7 @@ def rigid(
         raise ReaderError(f"the pose is {kind} (R Rᵀ is off by {error:.2g})")
     if np.linalg.det(axes) < 0:
         raise ReaderError("the pose mirrors the scene (determinant -1)")
-    if error > 1e-5:
+    if error > ROTATION_TOLERANCE:
         repairs.add("{n} poses were slightly off a rotation: the nearest rotation was taken")
     result = matrix.copy()
     result[:3, :3] = nearest_rotation(axes)
