@@ -63,8 +63,8 @@ class Camera:
     params: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise CameraError(f"camera size {self.width}x{self.height}: both must be at least 1 pixel")
+        if not (1 <= self.width < 2**31 and 1 <= self.height < 2**31):
+            raise CameraError(f"camera size {self.width}x{self.height}: both must be at least 1 pixel and below 2^31")
         if not np.isfinite(self.params).all():
             raise CameraError(f"camera {self.model}: parameters must be finite, got {self.params}")
 

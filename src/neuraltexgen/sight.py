@@ -38,12 +38,18 @@ def seen_depths(views: tuple[View, ...], poses: list[Pose], surface: Points) -> 
 
 
 def _widest(camera: Camera) -> float:
-    """The smallest cosine to the optical axis of any ray through the image's border, a little less; -1 if unknown."""
-    w, h = camera.width, camera.height
-    border = np.array([(x, y) for x in (0, w / 2, w) for y in (0, h / 2, h)], np.float64)
-    cosines = rays_through(camera, border)[:, 2]
-    omnidirectional = camera.model == OMNIDIRECTIONAL
-    return -1.1 if omnidirectional or not np.isfinite(cosines).all() else float(cosines.min()) - 0.01
+    """The smallest cosine to the optical axis that a ray of the image makes, a little less; -1.1 if it may be any.
+
+    A grid over the whole image, because strong distortion leaves its corners without a ray.
+    """
+    grid = np.stack(np.meshgrid(np.linspace(0, camera.width, 17), np.linspace(0, camera.height, 17)), axis=-1)
+    points = grid.reshape(-1, 2)
+    rays = rays_through(camera, points)
+    back = project(camera, np.where(np.isfinite(rays), rays, 0.0))
+    defined = np.all(np.abs(back - points) < 0.05, axis=1)
+    if camera.model == OMNIDIRECTIONAL or not defined.any():
+        return -1.1
+    return float(rays[defined, 2].min()) - 0.01
 
 
 def surface_points(mesh: Mesh, count: int) -> Points:

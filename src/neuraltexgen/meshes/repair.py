@@ -14,6 +14,9 @@ from neuraltexgen.meshes.raw import RawMesh
 from neuraltexgen.meshes.topology import count_edges_by_faces
 from neuraltexgen.scene import Mesh
 
+LARGEST = 1e30
+"""Beyond it a coordinate is damage, and its square would leave float32."""
+
 
 @dataclass(frozen=True, eq=False)
 class LoadedMesh:
@@ -114,18 +117,19 @@ def _finite_rows(
     path: Path, values: Float64[np.ndarray, "n d"], faces: Int64[np.ndarray, "f 3"], what: str
 ) -> tuple[Bool[np.ndarray, "n"], Int64[np.ndarray, "f 3"]]:
     """Which rows are finite, and the faces renumbered to those rows alone."""
-    finite = np.all(np.isfinite(values), axis=1)
+    finite = np.all(np.abs(values) < LARGEST, axis=1)
     if finite.all():
         return finite, faces
     bad = ~finite[faces].all(axis=1)
     if bad.any():
-        raise MeshError(f"{path}: {int(bad.sum())} of {len(faces)} faces use {what} that are NaN or infinite")
+        raise MeshError(
+            f"{path}: {int(bad.sum())} of {len(faces)} faces use {what} that are NaN, infinite or beyond {LARGEST:g}"
+        )
     return finite, (np.cumsum(finite) - 1)[faces]
 
 
 def _has_area(raw: RawMesh) -> Bool[np.ndarray, "f"]:
-    with np.errstate(all="ignore"):
-        return face_areas(raw.vertices, raw.faces) > 0
+    return face_areas(raw.vertices, raw.faces) > 0
 
 
 def _is_repeated(faces: Int64[np.ndarray, "f 3"]) -> Bool[np.ndarray, "f"]:
@@ -148,9 +152,7 @@ def _drop_faces(raw: RawMesh, drop: Bool[np.ndarray, "f"], what: str, notes: lis
 def _drop_flat_uvs(raw: RawMesh, notes: list[str]) -> RawMesh:
     if raw.uvs is None or raw.uv_faces is None:
         return raw
-    with np.errstate(all="ignore"):
-        covered = np.abs(face_areas(raw.uvs, raw.uv_faces)) > 0
-    if covered.any():
+    if face_areas(raw.uvs, raw.uv_faces).any():
         return raw
     notes.append("the texture coordinates cover no area and are ignored")
     return replace(raw, uvs=None, uv_faces=None)

@@ -30,10 +30,11 @@ def read_capture(path: Path, options: ReadOptions = ReadOptions()) -> Scene:  # 
     `notes`. Raises ReaderError: nothing there, no known format, no view remains, or with `missing="error"` any view
     that can't be used. Raises MeshError or ImageError for a broken mesh.
     """
-    matching = [reader for reader in READERS if reader.name == options.format] or _matching(path)
-    if options.format not in ("auto", *(reader.name for reader in READERS)):
+    named = [reader for reader in READERS if reader.name == options.format]
+    if not named and options.format != "auto":
         names = ", ".join(reader.name for reader in READERS)
         raise ReaderError(f"unknown capture format '{options.format}'", fix=f"--format auto or one of {names}")
+    matching = named or _matching(path)
     scene = matching[0].read(path, options)
     if len(matching) == 1:
         return scene

@@ -31,8 +31,8 @@ class _Image:
 
     name: str
     camera: int
-    quaternion: tuple[float, ...]
-    translation: tuple[float, ...]
+    quaternion: tuple[float, float, float, float]
+    translation: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,19 @@ def _draft(image: _Image, cameras: dict[int, _StatedCamera], folders: list[Path]
     if camera is None:
         return Draft(image.name, photo, problem=f"its camera {image.camera} is not in the cameras file")
     try:
-        pose = rigid(_pose(image), repairs)
+        pose = rigid(pose_of(image.quaternion, image.translation), repairs)
     except ReaderError as error:
         return Draft(image.name, photo, problem=error.message)
     return Draft(image.name, photo, camera.model, camera.params, camera.size, pose)
 
 
-def _pose(image: _Image) -> Float64[np.ndarray, "4 4"]:
-    """The 4x4 pose of a quaternion w x y z, which need not have length 1."""
-    w, x, y, z = image.quaternion
+def pose_of(
+    quaternion: tuple[float, float, float, float], translation: tuple[float, float, float]
+) -> Float64[np.ndarray, "4 4"]:
+    """The 4x4 pose of a quaternion w x y z, which need not have length 1. Raises ReaderError if it is zero."""
+    w, x, y, z = quaternion
     length = w * w + x * x + y * y + z * z
-    if not 1e-12 < length < 1e100:
+    if not 1e-12 < length < 1e12:
         raise ReaderError("the pose's quaternion is zero or not finite")
     s = 2 / length
     pose = np.eye(4)
@@ -118,7 +120,7 @@ def _pose(image: _Image) -> Float64[np.ndarray, "4 4"]:
         [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
         [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
     ]
-    pose[:3, 3] = image.translation
+    pose[:3, 3] = translation
     return pose
 
 
@@ -153,11 +155,11 @@ def _binary_images(path: Path) -> Iterator[_Image]:
     data = path.read_bytes()
     (count,), at = struct.unpack_from("<Q", data), 8
     for _ in range(count):
-        _, *pose, camera = struct.unpack_from("<I7dI", data, at)
+        _, w, i, j, k, x, y, z, camera = struct.unpack_from("<I7dI", data, at)
         end = data.index(b"\0", at + 64) if b"\0" in data[at + 64 : at + 64 + 4096] else len(data)
         name = data[at + 64 : end].decode("utf-8", "replace")
         (observations,) = struct.unpack_from("<Q", data, end + 1)
-        yield _Image(name, camera, tuple(pose[:4]), tuple(pose[4:]))
+        yield _Image(name, camera, (w, i, j, k), (x, y, z))
         at = end + 9 + 24 * observations
         if at > len(data):
             raise ReaderError(f"colmap: {path}: cut off in image '{name}'", fix="copy the model again")
@@ -186,8 +188,8 @@ def _text_images(path: Path) -> Iterator[_Image]:
             continue
         next(lines, None)  # the image's 2D points, perhaps an empty line
         try:
-            numbers, name = [float(word) for word in words[1:8]], words[9].strip()
-            yield _Image(name, int(words[8]), tuple(numbers[:4]), tuple(numbers[4:]))
+            w, i, j, k, x, y, z = (float(word) for word in words[1:8])
+            yield _Image(words[9].strip(), int(words[8]), (w, i, j, k), (x, y, z))
         except (IndexError, ValueError) as error:
             raise _bad_line(path, line) from error
 

@@ -56,12 +56,14 @@ def find_mesh(
 
 
 def find_photo(folders: Sequence[Path], name: str) -> Path:
-    """Where a photo is: `folder/name`, or else `folder/` its last part; the first place if it is nowhere."""
+    """Where a photo is: `folder/name`, else `folder/` its last part, each also with a usual suffix added.
+
+    The first of these places if it is in none.
+    """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    for candidate in (*(folder / name for folder in folders), *(folder / last for folder in folders if last)):
-        if is_file(candidate):
-            return candidate
-    return folders[0] / name
+    places = [folder / part for part in dict.fromkeys((name, last)) for folder in folders]
+    candidates = (*places, *(with_suffix_of(place) for place in places))
+    return next((candidate for candidate in candidates if is_file(candidate)), places[0])
 
 
 def with_suffix_of(stem: Path) -> Path:

@@ -14,6 +14,9 @@ ROUNDING = 0.02
 """How far R Rᵀ of a stated pose may be from the identity: fewer digits in a text file, or float32 drift. Within it the
 nearest rotation is taken; beyond it the pose is scaled or sheared."""
 
+LARGEST = 1e30
+"""Beyond it a coordinate is damage, and its square would leave float32."""
+
 
 @dataclass(frozen=True)
 class Repairs:
@@ -38,13 +41,14 @@ def rigid(
     """
     if not np.isfinite(matrix).all():
         raise ReaderError("the pose holds a NaN or infinity: tracking was lost")
+    if np.abs(matrix).max() > LARGEST:
+        raise ReaderError(f"the pose holds {np.abs(matrix).max():.3g}: no such distance makes sense")
     if np.abs(matrix[3] - (0, 0, 0, 1)).max() > 1e-6:
         raise ReaderError(f"the pose's last row is {matrix[3].tolist()}, not 0 0 0 1")
     axes = matrix[:3, :3]
-    with np.errstate(over="ignore", invalid="ignore"):
-        scale = float(np.sqrt((axes**2).sum() / 3))
-    if not 0 < scale < 1e100:
-        raise ReaderError("the pose's 3x3 part is zero or not finite")
+    scale = float(np.sqrt((axes**2).sum() / 3))
+    if not scale > 1 / LARGEST:
+        raise ReaderError("the pose's 3x3 part is zero")
     unit = axes / scale
     if any_scale and abs(scale - 1) > ROUNDING:
         repairs.add("{n} poses with a scaled rotation: the scale was dropped, camera centres kept")

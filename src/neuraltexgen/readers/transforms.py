@@ -18,7 +18,7 @@ from neuraltexgen.errors import ImageError, ReaderError
 from neuraltexgen.geometry import CV_FROM_GL, invert_pose
 from neuraltexgen.images import photo_size
 from neuraltexgen.readers.drafts import Draft, make_scene
-from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_text, with_suffix_of
+from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_text
 from neuraltexgen.readers.poses import Repairs, rigid
 from neuraltexgen.scene import Scene
 
@@ -88,7 +88,8 @@ class _Undo:
         pose = np.eye(4)
         pose[: len(stated)] = stated
         pose[:3, 3] /= self.scale
-        return self.original_from_file @ pose
+        with np.errstate(invalid="ignore", over="ignore"):  # a lost pose holds NaN, and is sorted out later
+            return self.original_from_file @ pose
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +170,7 @@ def _draft(capture: _Capture, frame: Any, number: int) -> Draft:
     folders = [capture.root] if capture.options.images is None else [capture.options.images]
     photo = find_photo(folders, name)
     if not is_file(photo):
-        photo = with_suffix_of(photo)
-    if not is_file(photo):
-        return Draft(name, folders[0] / name)
+        return Draft(name, photo)
     try:
         lens = _lens(_Keys(frame, capture.whole), photo)
         stated = _numbers(frame.get("transform_matrix"), "transform_matrix").reshape(-1, 4)
