@@ -1,4 +1,4 @@
-"""Compose: the sum of pyramid levels, each enlarged bilinearly to the finest; linear, so its gradient is its adjoint."""
+"""Compose: the sum of pyramid levels, each enlarged bilinearly to the finest; linear, its gradient is its adjoint."""
 
 import torch
 import torch.nn.functional as F

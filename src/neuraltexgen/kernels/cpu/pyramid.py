@@ -3,6 +3,8 @@
 Along one axis, fine texel 2i mixes coarse i (3/4) with i - 1 (1/4), and 2i + 1 mixes i with i + 1, indices clamped.
 """
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit, prange
 
@@ -10,6 +12,7 @@ NEAR, FAR = np.float32(0.75), np.float32(0.25)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
 def add_doubled(coarse, fine):
     """Adds `coarse` (h w c), doubled bilinearly, to `fine` (2h 2w c) in place."""
     h, w, channels = coarse.shape
@@ -27,6 +30,7 @@ def add_doubled(coarse, fine):
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
 def halve_adjoint(fine, coarse):
     """Writes the adjoint of the doubling applied to `fine` (2h 2w c) into `coarse` (h w c)."""
     h, w, channels = coarse.shape
@@ -51,6 +55,7 @@ def halve_adjoint(fine, coarse):
 
 
 @njit(inline="always")
+@no_type_check
 def _weights(i, size):
     """Of fine texels 2i - 1 .. 2i + 2 in coarse texel i; at a border the clamped neighbour's share comes back."""
     first = NEAR + FAR if i == 0 else NEAR

@@ -5,6 +5,7 @@ Compiled once per number of channels and sub-samples, since constant inner loops
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import no_type_check
 
 import numba
 import numpy as np
@@ -36,6 +37,7 @@ def _kernels(channels: int, samples: int) -> tuple[Callable, Callable]:
     share = np.float32(1.0 / samples)
 
     @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+    @no_type_check
     def render_kernel(texture, uv, valid, result):
         height, width = texture.shape[0], texture.shape[1]
         for row in prange(uv.shape[0]):
@@ -53,6 +55,7 @@ def _kernels(channels: int, samples: int) -> tuple[Callable, Callable]:
                         result[row, col, k] += share * (top + fy * (bottom - top))
 
     @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+    @no_type_check
     def splat_kernel(gradient, uv, valid, result, threads):
         height, width = result.shape[0], result.shape[1]
         for thread in prange(threads):
@@ -82,6 +85,7 @@ def _kernels(channels: int, samples: int) -> tuple[Callable, Callable]:
 
 
 @njit(inline="always")
+@no_type_check
 def _tap(coordinate, size):
     """The two texels around a coordinate in [0, 1] and the weight of the second."""
     place = min(max(coordinate * np.float32(size) - np.float32(0.5), np.float32(0.0)), np.float32(size - 1))

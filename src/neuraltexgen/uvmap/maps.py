@@ -1,0 +1,47 @@
+"""What a UV map is, for every renderer: per sample, which point of which face a photo's pixel looks at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+
+Samples = Float32[np.ndarray, "H W"]
+
+
+@dataclass(frozen=True, eq=False)
+class UVMap:
+    """The surface seen through a grid of samples x samples rays a pixel; H, W = photo height, width times samples.
+
+    `uv`: texture coordinate, (0, 0) the texture's top-left corner; zeros where nothing is seen (read `valid`).
+    `face_ids`: the face hit, -1 for none. `distance`: from the camera centre along the ray, world units.
+    `cosine`: of the angle between the ray and the face's normal, positive where the front is seen.
+    `footprint`: side length of the surface patch that the whole pixel covers, in uv units (1 = the texture's width
+    for square textures): times the texture's size it is in texels. 0 where nothing is seen.
+    """
+
+    samples: int
+    uv: Float32[np.ndarray, "H W 2"]
+    face_ids: Int32[np.ndarray, "H W"]
+    distance: Samples
+    cosine: Samples
+    footprint: Samples
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "H W"]:
+        """Where a ray meets the mesh."""
+        return self.face_ids >= 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The photo's (height, width)."""
+        return self.uv.shape[0] // self.samples, self.uv.shape[1] // self.samples
+
+    def by_pixel(self, field: np.ndarray) -> np.ndarray:
+        """One of the fields regrouped as (h, w, samples², ...): the samples of each pixel side by side."""
+        (h, w), k = self.size, self.samples
+        grid = field.reshape(h, k, w, k, *field.shape[2:]).swapaxes(1, 2)
+        return np.ascontiguousarray(grid.reshape(h, w, k * k, *field.shape[2:]))
+
+    def footprint_texels(self, texture_size: tuple[int, int]) -> Samples:
+        """`footprint` in texels of a texture of (height, width)."""
+        return self.footprint * np.float32(np.sqrt(texture_size[0] * texture_size[1]))
