@@ -131,6 +131,8 @@ def _evaluate(face_ids, origin, directions, solid_angle, corners, uv_corners, uv
         total = max(wb + wc, 1.0)
         wb, wc = wb / total, wc / total
         wa = 1.0 - wb - wc
+        # The distance of that point of the face: a needle's plane is too badly known to be met anew.
+        t = dx * (ox + wb * e1x + wc * e2x) + dy * (oy + wb * e1y + wc * e2y) + dz * (oz + wb * e1z + wc * e2z)
         for k in range(2):
             uv[i, k] = wa * uv_corners[face, 0, k] + wb * uv_corners[face, 1, k] + wc * uv_corners[face, 2, k]
         distance[i] = t
