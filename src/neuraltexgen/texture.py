@@ -58,3 +58,10 @@ class PyramidTexture(nn.Module):
         weights = self.settings.level_weights
         terms = [w * level.square().mean() for w, level in zip(weights, self.levels, strict=True) if w > 0]
         return torch.stack(terms).sum() if terms else torch.zeros((), device=self.levels[0].device)
+
+    @torch.no_grad()
+    def recolour(self, gain: Float[Tensor, "c"], offset: Float[Tensor, "c"]) -> None:
+        """Changes the levels so that the composed texture becomes `gain * texture + offset`, per channel."""
+        for level in self.levels:
+            level.mul_(gain)
+        self.levels[-1].add_(MIDDLE * gain + offset - MIDDLE)

@@ -46,7 +46,9 @@ def splat_weight(
 ) -> Float32[Tensor, "H W"]:
     """How much each texel counts in the weighted pixels: the adjoint of `render` applied to `weight`; size = (H, W)."""
     texture = torch.zeros(*size, 1, device=uv.device, requires_grad=True)
-    (gradient,) = torch.autograd.grad(render(texture, uv, weight > 0), texture, weight[..., None])
+    with torch.enable_grad():
+        shares = render(texture, uv, weight > 0)
+    (gradient,) = torch.autograd.grad(shares, texture, weight[..., None])
     return gradient[..., 0]
 
 

@@ -1,0 +1,58 @@
+"""Per-view exposure and white balance: a gain and an offset per channel, fitted in closed form beside the texture."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+RIDGE = 1e-6
+"""Added to the colour variance: keeps the gain at 1 where a view shows one flat colour, and is far below any other."""
+
+Pixels = Float[Tensor, "h w c"]
+Weights = Float[Tensor, "h w"]
+
+
+class ViewColours:
+    """Gain and offset per view and channel: a view shows `gain * texture + offset`.
+
+    Texture and gains share a scale, and texture and offsets a shift, that no photo fixes. The gauge: over the views,
+    gains average 1 and offsets 0, so that the texture has the mean view's colours.
+    """
+
+    def __init__(self, views: int, channels: int, device: torch.device) -> None:
+        self.gains = torch.ones(views, channels, device=device)
+        self.offsets = torch.zeros(views, channels, device=device)
+
+    def apply(self, view: int, render: Pixels) -> Pixels:
+        """The render in the colours of a view; gradients flow through to the render."""
+        return self.gains[view] * render + self.offsets[view]
+
+    def update(self, view: int, render: Pixels, photo: Pixels, weight: Weights) -> None:
+        """Sets a view's gain and offset to the weighted least-squares fit of its photo by the present render."""
+        self.gains[view], self.offsets[view] = fit_colour(render, photo, weight)
+
+    def fix_gauge(self) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+        """Makes gains average 1 and offsets 0; returns the (gain, offset) that the texture must take so that every
+        view looks as before: new texture = gain * texture + offset."""
+        gain, offset = self.gains.mean(dim=0), self.offsets.mean(dim=0)
+        self.gains = self.gains / gain
+        self.offsets = self.offsets - self.gains * offset
+        return gain, offset
+
+
+def fit_colour(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+    """Gain and offset per channel that bring `render` closest to `photo`, by weighted least squares in float64.
+
+    Pixels of weight 0 may hold anything, NaN too. Without any weight the result is (1, 0).
+    """
+    kept = weight > 0
+    if not kept.any():
+        return torch.ones_like(render[0, 0]), torch.zeros_like(render[0, 0])
+    weights = weight[kept][:, None].to(torch.float64)
+    x, y = render[kept].to(torch.float64), photo[kept].to(torch.float64)
+    total = weights.sum()
+    mean_x, mean_y = (weights * x).sum(0) / total, (weights * y).sum(0) / total
+    dx, dy = x - mean_x, y - mean_y
+    variance = (weights * dx.square()).sum(0) / total
+    covariance = (weights * dx * dy).sum(0) / total
+    gain = (covariance + RIDGE) / (variance + RIDGE)
+    return gain.to(render.dtype), (mean_y - gain * mean_x).to(render.dtype)

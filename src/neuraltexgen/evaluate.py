@@ -1,0 +1,79 @@
+"""Held-out scores of a texture: which pixels count, and every figure per view."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float32
+from torch import Tensor
+
+from neuraltexgen.colour import fit_colour
+from neuraltexgen.kernels.sample import render, splat_weight
+from neuraltexgen.metrics import Score, psnr, score, sharpness
+from neuraltexgen.views import FitView, Views
+
+SEEN_WEIGHT = 1e-4
+"""A texel that got less than this share of a pixel was not seen."""
+
+
+@dataclass(frozen=True)
+class ViewScore:
+    """The figures of one view."""
+
+    name: str
+    score: Score
+
+
+def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> Bool[Tensor, "H W"]:
+    """Texels that a view of `indices` looks at with any confidence, grown by the distance between its samples."""
+    weight = torch.zeros(size, device=views.device)
+    footprints = []
+    for _, view in views.stream(indices):
+        weight += splat_weight(view.uv, (view.confidence > 0).float(), size)
+        footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.uv.shape[2] ** 0.5)
+    return grow(weight > SEEN_WEIGHT, footprints)
+
+
+def grow(seen: Bool[Tensor, "H W"], sample_texels: list[float]) -> Bool[Tensor, "H W"]:
+    """The mask grown by half the median distance between samples, in texels (1 to 8): gaps between samples are seen."""
+    spacing = float(torch.tensor(sample_texels).median()) if sample_texels else 1.0
+    radius = min(max(1, round(spacing / 2)), 8)
+    planes = seen.float()[None, None]
+    return F.max_pool2d(planes, 2 * radius + 1, stride=1, padding=radius)[0, 0] > 0
+
+
+def scored_pixels(view: FitView, seen: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w"]:
+    """The pixels that count in a score: the mesh covers all their area, and every texel looked up was seen."""
+    share = render(seen.float()[..., None].contiguous(), view.uv, view.valid)[..., 0]
+    return view.valid & (share > 0.999)
+
+
+@torch.no_grad()
+def score_view(texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tensor, "H W"]) -> ViewScore:
+    """The figures of one view against its photo, over `scored_pixels`. The texture is clipped to [0, 1] first."""
+    mask = scored_pixels(view, seen)
+    return ViewScore(view.name, score(render(texture.clamp(0, 1), view.uv, view.valid), view.colours(), mask))
+
+
+@torch.no_grad()
+def quick_score(texture: Float32[Tensor, "H W c"], view: FitView, mask: Bool[Tensor, "h w"]) -> tuple[float, float]:
+    """PSNR after the colour fit, and sharpness, over masked pixels: what a curve over passes needs, without SSIM."""
+    plain, photo = render(texture.clamp(0, 1), view.uv, view.valid), view.colours()
+    gain, offset = fit_colour(plain, photo, mask.float())
+    fitted = gain * plain + offset
+    return psnr(fitted, photo, mask), sharpness(fitted, photo, mask)
+
+
+@torch.no_grad()
+def compare_view(
+    texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tensor, "H W"]
+) -> tuple[Float32[Tensor, "h w c"], Float32[Tensor, "h w"]]:
+    """The render in the photo's colours (gain and offset per channel), 0 off the mesh; and the mean absolute error per
+    pixel, NaN where no score is taken."""
+    mask = scored_pixels(view, seen)
+    plain = render(texture.clamp(0, 1), view.uv, view.valid)
+    gain, offset = fit_colour(plain, view.colours(), mask.float())
+    fitted = torch.where(view.valid[..., None], (gain * plain + offset).clamp(0, 1), torch.zeros_like(plain))
+    error = (fitted - view.colours()).abs().mean(dim=2)
+    return fitted, torch.where(mask, error, torch.full_like(error, float("nan")))

@@ -1,0 +1,254 @@
+"""The optimisation: a pyramid texture is trained so that its renders match the photos under any image loss."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from neuraltexgen.colour import ViewColours
+from neuraltexgen.errors import FitError
+from neuraltexgen.files import content_key, whole_file
+from neuraltexgen.kernels.sample import render, splat_weight
+from neuraltexgen.losses import LossTerm, parse_loss, total
+from neuraltexgen.metrics import sharpness
+from neuraltexgen.recipes import FitSettings
+from neuraltexgen.texture import PyramidTexture
+from neuraltexgen.types import Progress, no_progress
+from neuraltexgen.views import FitView, Views
+
+CHECKPOINT_SECONDS = 30.0
+"""A run that is killed loses at most this much work, and a pass."""
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """One pass over the views: the mean loss, and seconds since the fit began."""
+
+    number: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """The texture (not clipped), how much each texel counted in the photos (0: never seen), and what was fitted beside.
+
+    gains, offsets: per view and channel. view_weights: per view, from its sharpness.
+    """
+
+    texture: Float32[np.ndarray, "H W c"]
+    weight: Float32[np.ndarray, "H W"]
+    gains: Float32[np.ndarray, "v c"]
+    offsets: Float32[np.ndarray, "v c"]
+    view_weights: Float32[np.ndarray, "v"]
+    history: tuple[PassRecord, ...] = field(default=())
+
+
+def fit(
+    views: Views,
+    settings: FitSettings,
+    progress: Progress = no_progress,
+    checkpoint: Path | None = None,
+    on_pass: Callable[[PassRecord, Tensor], None] | None = None,
+) -> FitResult:
+    """Fits a texture to views. Deterministic for a seed on one CPU; goes on from `checkpoint` if that is there.
+
+    `on_pass` is given each pass's record and the composed texture (H W c). Raises FitError: no view, no pixel with any
+    confidence, or a loss that is not finite. LossError: an unknown loss.
+    """
+    if len(views) == 0:
+        raise FitError("no view to fit")
+    run = _Run(views, settings)
+    start = run.restore(checkpoint)
+    for number in progress(range(start, settings.passes), "fit", settings.passes - start):
+        run.one_pass(number)
+        if on_pass is not None:
+            on_pass(run.history[-1], run.texture().detach())
+        run.save(checkpoint, last=number + 1 == settings.passes)
+    return run.result()
+
+
+class _Run:
+    """The state of one fit: texture, optimiser, colours, view weights, history."""
+
+    def __init__(self, views: Views, settings: FitSettings) -> None:
+        self.views, self.settings = views, settings
+        self.terms: tuple[LossTerm, ...] = tuple(parse_loss(text) for text in settings.losses)
+        self.texture = PyramidTexture(settings.texture).to(views.device)
+        self.batch = settings.batch or len(views)
+        first = views[0]
+        pixels = first.photo.shape[0] * first.photo.shape[1]
+        eps = 1e-8 if settings.damping is None else settings.damping / pixels
+        parameters = list(self.texture.parameters())
+        self.optimiser = torch.optim.Adam(
+            parameters, lr=settings.learning_rate, betas=settings.betas, eps=eps, fused=True
+        )
+        self.colours = ViewColours(len(views), settings.texture.channels, views.device)
+        self.sharpness = torch.zeros(len(views))  # 0: not measured yet
+        self.history: list[PassRecord] = []
+        self.steps_per_pass = math.ceil(len(views) / self.batch)
+        self._started = self._saved = time.monotonic()
+
+    def one_pass(self, number: int) -> None:
+        """One step per batch over all views in an order drawn from the seed."""
+        order = torch.randperm(len(self.views), generator=_generator(self.settings.seed, number)).tolist()
+        stream = self.views.stream(order)
+        weights = self.view_weights()
+        losses = 0.0
+        for step in range(self.steps_per_pass):
+            size = min(self.batch, len(order) - step * self.batch)
+            composed = self.texture()
+            leaf = composed.detach().requires_grad_()
+            for index, view in (next(stream) for _ in range(size)):
+                loss = self._view_loss(number, index, view, leaf)
+                (float(weights[index]) / size * loss).backward()
+                losses += float(loss.detach())
+            self._step(number * self.steps_per_pass + step, composed, leaf)
+        if not math.isfinite(losses):
+            raise FitError(
+                f"the loss is not finite in pass {number + 1}", fix="a smaller --learning-rate, or check --loss"
+            )
+        if self.settings.exposure:
+            self.texture.recolour(*self.colours.fix_gauge())
+        seconds = time.monotonic() - self._started
+        self.history.append(PassRecord(number + 1, losses / len(order), seconds))
+
+    def _view_loss(self, number: int, index: int, view: FitView, texture: Tensor) -> Tensor:
+        if self.settings.compare_at == "uvmap":
+            view = enlarge_photo(view)
+        photo, valid = view.colours(), view.confidence > 0
+        plain = render(texture, view.uv, valid)
+        # The first pass starts from grey: there is nothing yet to compare a photo's colours with.
+        if self.settings.exposure and number > 0:
+            self.colours.update(index, plain.detach(), photo, view.confidence)
+        coloured = self.colours.apply(index, plain)
+        if self.settings.sharpness_power > 0 and number > 0:
+            self._measure_sharpness(index, coloured.detach(), photo, valid)
+        # A pixel of low confidence is drawn towards the photo, so that any loss, not only a mean over pixels, sees
+        # less of its difference there.
+        blended = torch.where(valid[..., None], photo + view.confidence[..., None] * (coloured - photo), photo)
+        return total(self.terms, _planes(blended), _planes(photo), valid[None, None])
+
+    def _step(self, step: int, composed: Tensor, leaf: Tensor) -> None:
+        self.optimiser.param_groups[0]["lr"] = self.settings.learning_rate * self._schedule(step)
+        composed.backward(leaf.grad)
+        if self.settings.regulariser > 0:
+            (self.settings.regulariser * self.texture.regulariser()).backward()
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+
+    def _schedule(self, step: int) -> float:
+        if self.settings.schedule == "published":
+            number, flat = step // self.steps_per_pass, self.settings.passes // 3
+            return 1.0 - max(0, number + 1 - flat) / (self.settings.passes - flat + 1)
+        done = step / (self.settings.passes * self.steps_per_pass)
+        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+
+    def _measure_sharpness(self, index: int, coloured: Tensor, photo: Tensor, valid: Tensor) -> None:
+        ratio = sharpness(coloured, photo, valid)  # render over photo: below 1 where the photo is the sharper one
+        if math.isfinite(ratio) and ratio > 0:
+            now, before = 1.0 / ratio, float(self.sharpness[index])
+            self.sharpness[index] = now if before == 0 else 0.5 * (before + now)
+
+    def view_weights(self) -> Float[Tensor, "v"]:
+        """Per view, how much its loss counts: from its sharpness, 1 for the median view and while not measured."""
+        known = self.sharpness > 0
+        if self.settings.sharpness_power == 0 or len(self.history) < 2 or not known.any():
+            return torch.ones(len(self.views))
+        relative = torch.where(known, self.sharpness / self.sharpness[known].median(), torch.ones(()))
+        return relative.pow(self.settings.sharpness_power).clamp(0.01, 10.0)
+
+    def save(self, path: Path | None, last: bool) -> None:
+        """Writes the state, whole or not at all, unless it was written a moment ago."""
+        if path is None or (not last and time.monotonic() - self._saved < CHECKPOINT_SECONDS):
+            return
+        state = {
+            "key": self.key(),
+            "texture": self.texture.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "colours": (self.colours.gains, self.colours.offsets),
+            "sharpness": self.sharpness,
+            "history": [(r.number, r.loss, r.seconds) for r in self.history],
+        }
+        with whole_file(path) as temporary:
+            torch.save(state, temporary)
+        self._saved = time.monotonic()
+
+    def restore(self, path: Path | None) -> int:
+        """Takes up a state saved by the same fit; returns how many passes are done. Another fit's state is ignored."""
+        if path is None or not path.exists():
+            return 0
+        try:
+            state = torch.load(path, map_location=self.views.device, weights_only=True)
+        except (RuntimeError, OSError, EOFError, ValueError, KeyError):
+            return 0  # a broken checkpoint costs the work it held, nothing else
+        if state.get("key") != self.key():
+            return 0
+        self.texture.load_state_dict(state["texture"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.colours.gains, self.colours.offsets = state["colours"]
+        self.sharpness = state["sharpness"].cpu()
+        self.history = [PassRecord(*record) for record in state["history"]]
+        self._started -= self.history[-1].seconds
+        return len(self.history)
+
+    def key(self) -> str:
+        """What must be equal for a state to be taken up: settings and views."""
+        return content_key(asdict(self.settings), [path.name for path in self.views.files])
+
+    @torch.no_grad()
+    def result(self) -> FitResult:
+        size = self.settings.texture.size
+        weight = torch.zeros(size, device=self.views.device)
+        for _, view in self.views.stream(range(len(self.views))):
+            weight += splat_weight(view.uv, view.confidence, size)
+        if not bool((weight > 0).any()):
+            raise FitError(
+                "no photo sees the mesh with any confidence: nothing to fit",
+                fix="neuraltexgen info CAPTURE says where cameras and mesh are; --no-confidence takes all pixels",
+            )
+        return FitResult(
+            texture=self.texture().cpu().numpy(),
+            weight=weight.cpu().numpy(),
+            gains=self.colours.gains.cpu().numpy(),
+            offsets=self.colours.offsets.cpu().numpy(),
+            view_weights=self.view_weights().numpy(),
+            history=tuple(self.history),
+        )
+
+
+def enlarge_photo(view: FitView) -> FitView:
+    """The view at its UV map's resolution: one sample a pixel, the photo enlarged bicubically, as published."""
+    h, w, s, _ = view.uv.shape
+    k = math.isqrt(s)
+    if k == 1:
+        return view
+    photo = F.interpolate(_planes(view.colours()), scale_factor=k, mode="bicubic", align_corners=False).clamp(0, 1)
+
+    def spread(field: Tensor) -> Tensor:
+        return field.reshape(h, w, k, k, -1).transpose(1, 2).reshape(h * k, w * k, -1)
+
+    seen = spread(view.seen)
+    return replace(
+        view,
+        photo=photo[0].permute(1, 2, 0).contiguous(),
+        uv=spread(view.uv)[:, :, None].contiguous(),
+        seen=seen,
+        confidence=seen[..., 0].float(),
+    )
+
+
+def _planes(image: Tensor) -> Tensor:
+    """(h w c) as (1 c h w)."""
+    return image.permute(2, 0, 1)[None]
+
+
+def _generator(seed: int, number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 1_000_003 + number)

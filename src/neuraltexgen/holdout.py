@@ -1,0 +1,52 @@
+"""Which views are held out of the fit, to be scored afterwards."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from neuraltexgen.errors import ConfigError
+
+
+def held_out(names: Sequence[str], choice: str) -> tuple[int, ...]:
+    """Indices of the views to hold out, in order.
+
+    `choice`: "none"; a number N for every Nth view in sorted order of names, the first included; a text file with one
+    name per line; or names separated by commas. A name may lack its folder and its suffix.
+    Raises ConfigError: N below 2, a name that no view has, or nothing left to fit.
+    """
+    if choice.strip().lower() == "none":
+        return ()
+    if choice.strip().isdigit():
+        step = int(choice)
+        if step < 2:
+            raise ConfigError(f"--holdout {choice}: every view would be held out", fix="--holdout 8, a list, or none")
+        by_name = sorted(range(len(names)), key=lambda i: names[i])
+        chosen = set(by_name[::step]) if len(names) > step // 2 + 1 else set()
+    else:
+        chosen = _by_names(names, _listed(choice))
+    if len(chosen) >= len(names):
+        raise ConfigError(f"all {len(names)} views would be held out, none is left to fit", fix="--holdout none")
+    return tuple(sorted(chosen))
+
+
+def _listed(choice: str) -> list[str]:
+    path = Path(choice)
+    if path.is_file():
+        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if path.suffix == ".txt" and "," not in choice:
+        raise ConfigError(f"--holdout {choice}: no such file")
+    return [name.strip() for name in choice.split(",") if name.strip()]
+
+
+def _by_names(names: Sequence[str], wanted: list[str]) -> set[int]:
+    index: dict[str, int] = {}
+    for i, name in enumerate(names):
+        last = Path(name).name
+        for alias in (name, last, Path(last).stem, last.split(".")[0]):
+            index.setdefault(alias, i)
+    unknown = [name for name in wanted if name not in index]
+    if unknown or not wanted:
+        raise ConfigError(
+            f"--holdout: {len(unknown)} of {len(wanted)} names are no view's (first: {unknown[0] if unknown else '-'!r})",
+            fix=f"views are named like {names[0]!r}; neuraltexgen info CAPTURE says which were left out",
+        )
+    return {index[name] for name in wanted}

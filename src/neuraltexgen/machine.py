@@ -1,0 +1,50 @@
+"""What the machine offers: the device to compute on and the memory to keep within."""
+
+import os
+
+import torch
+
+from neuraltexgen.errors import ConfigError
+
+GIB = 1 << 30
+BASELINE = int(0.75 * GIB)
+"""What Python, PyTorch, numba and a mesh take before any view or texture is in memory."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name: auto (CUDA if there is one), cpu, cuda, cuda:1. Raises ConfigError if it isn't there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"--device {name}: no such kind of device", fix="auto, cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise ConfigError(
+            f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices", fix="--device cpu"
+        )
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"--device {name}: only cpu and cuda are supported", fix="--device auto")
+    return device
+
+
+def memory_budget(gib: float | None, device: torch.device) -> int:
+    """Bytes that a run may use on its device: what the user said, else half of the machine's, or 90 % of the GPU's free."""
+    if gib is not None:
+        return int(gib * GIB)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(0.9 * free)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def view_budget(budget: int, fit_bytes: int, largest_view: int) -> int:
+    """Bytes left to keep views in memory. Raises ConfigError if not even two views fit beside the texture."""
+    left = budget - BASELINE - fit_bytes
+    if left < 2 * largest_view:
+        need = (BASELINE + fit_bytes + 2 * largest_view) / GIB
+        raise ConfigError(
+            f"the fit needs at least {need:.1f} GiB, and may use {budget / GIB:.1f}",
+            fix=f"--memory {need + 0.1:.1f}, a smaller --texture-size, or fewer --samples",
+        )
+    return left

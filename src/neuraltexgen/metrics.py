@@ -1,0 +1,118 @@
+"""Held-out scores: PSNR, SSIM and sharpness of a render against a photo, each over a mask of pixels."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from neuraltexgen.colour import fit_colour
+
+Pixels = Float[Tensor, "h w c"]
+PixelMask = Bool[Tensor, "h w"]
+
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
+PSNR_CEILING = 100.0
+"""dB given to equal images, so that means stay finite."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one render matches one photo over `pixels` pixels; the fitted ones after a gain and offset per channel."""
+
+    pixels: int
+    psnr: float
+    ssim: float
+    psnr_fitted: float
+    ssim_fitted: float
+    sharpness: float
+
+
+def score(render: Pixels, photo: Pixels, mask: PixelMask) -> Score:
+    """All figures of one view. `mask`: pixels that the mesh covers and a training view sees. Zero pixels score NaN."""
+    gain, offset = fit_colour(render, photo, mask.to(render.dtype))
+    fitted = gain * render + offset
+    return Score(
+        pixels=int(mask.sum()),
+        psnr=psnr(render, photo, mask),
+        ssim=ssim(render, photo, mask),
+        psnr_fitted=psnr(fitted, photo, mask),
+        ssim_fitted=ssim(fitted, photo, mask),
+        sharpness=sharpness(fitted, photo, mask),
+    )
+
+
+def psnr(render: Pixels, photo: Pixels, mask: PixelMask) -> float:
+    """10 log10(1 / mean squared difference) in dB over masked pixels, peak 1, the render clipped to [0, 1]."""
+    if not mask.any():
+        return math.nan
+    error = (render[mask].clamp(0, 1) - photo[mask]).to(torch.float64).square().mean()
+    return float(-10 * torch.log10(error.clamp(min=10 ** (-PSNR_CEILING / 10))))
+
+
+def ssim(render: Pixels, photo: Pixels, mask: PixelMask) -> float:
+    """Mean structural similarity over masked pixels: Gaussian window 11, sigma 1.5, peak 1 (Wang et al. 2004).
+
+    Window statistics are taken over the masked pixels only (normalised convolution), so that nothing outside counts.
+    """
+    if not mask.any():
+        return math.nan
+    zero = torch.zeros((), device=render.device)
+    x, y = (torch.where(mask, image.permute(2, 0, 1).float(), zero) for image in (render.clamp(0, 1), photo))
+    norm = _blur(mask.float()[None]).clamp(min=1e-6)
+    planes = torch.cat((x, y, x * x, y * y, x * y))
+    mean_x, mean_y, xx, yy, xy = (_blur(planes) / norm).chunk(5)
+    var_x, var_y, cov = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    value = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+    return float(value[:, mask].to(torch.float64).mean())
+
+
+def sharpness(render: Pixels, photo: Pixels, mask: PixelMask) -> float:
+    """Mean gradient magnitude of the render over that of the photo: below 1 blurred, above 1 noisy or ringing.
+
+    The gradient is the forward difference of the mean over channels, at pixels whose right and lower neighbours are
+    masked too. NaN where there is none, or where the photo is flat.
+    """
+    inner = mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:]
+    if not inner.any():
+        return math.nan
+    magnitudes = []
+    for image in (render, photo):
+        grey = torch.where(mask, image.mean(dim=2), torch.zeros_like(image[..., 0]))
+        across, down = grey[:-1, 1:] - grey[:-1, :-1], grey[1:, :-1] - grey[:-1, :-1]
+        magnitudes.append((across.square() + down.square()).sqrt()[inner].to(torch.float64).mean())
+    return float(magnitudes[0] / magnitudes[1]) if magnitudes[1] > 0 else math.nan
+
+
+def mean_score(scores: list[Score]) -> Score:
+    """The mean over views, each view counting alike; views without pixels are left out (all NaN if none is left).
+
+    The mean sharpness leaves out the views that have none, too.
+    """
+    seen = [s for s in scores if s.pixels > 0]
+    return Score(
+        pixels=sum(s.pixels for s in seen),
+        psnr=_mean([s.psnr for s in seen]),
+        ssim=_mean([s.ssim for s in seen]),
+        psnr_fitted=_mean([s.psnr_fitted for s in seen]),
+        ssim_fitted=_mean([s.ssim_fitted for s in seen]),
+        sharpness=_mean([s.sharpness for s in seen if not math.isnan(s.sharpness)]),
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def _blur(planes: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
+    """Gaussian window sum, zeros beyond the border: the caller divides by the blurred mask."""
+    radius = SSIM_WINDOW // 2
+    weights = [math.exp(-((place / SSIM_SIGMA) ** 2) / 2) for place in range(-radius, radius + 1)]
+    for axis in (1, 2):
+        length = planes.shape[axis]
+        padded = F.pad(planes, (radius, radius) if axis == 2 else (0, 0, radius, radius))
+        planes = torch.stack([w * padded.narrow(axis, i, length) for i, w in enumerate(weights)]).sum(0) / sum(weights)
+    return planes

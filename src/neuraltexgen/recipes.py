@@ -1,0 +1,65 @@
+"""How to fit: every setting of the optimisation, our defaults, and the published recipe."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from neuraltexgen.errors import ConfigError
+from neuraltexgen.texture import TextureSettings
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to fit; the defaults are ours, `PUBLISHED` is NeuralTexGen's recipe.
+
+    `batch`: views per step, 0 for all. `schedule`: the learning rate falls along a cosine to 2 %, or as published stays
+    for a third of the passes and falls linearly to 0. `damping`: Adam's epsilon in units of one pixel's gradient, so
+    that texels with hardly any data hardly move; None is PyTorch's 1e-8. `exposure`: fit gain and offset per view and
+    channel. `sharpness_power`: a view counts (its sharpness relative to the render's, over the median view's) to this
+    power; 0 is off. `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's.
+    """
+
+    texture: TextureSettings = TextureSettings()
+    losses: tuple[str, ...] = ("l2=1",)
+    regulariser: float = 0.0
+    passes: int = 10
+    batch: int = 4
+    learning_rate: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.99)
+    schedule: Literal["cosine", "published"] = "cosine"
+    damping: float | None = 2.5e-3
+    exposure: bool = True
+    sharpness_power: float = 8.0
+    compare_at: Literal["photo", "uvmap"] = "photo"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.passes < 1 or self.batch < 0 or self.learning_rate <= 0 or self.regulariser < 0:
+            raise ConfigError("fit: passes >= 1, batch >= 0, learning rate > 0 and regulariser >= 0 are needed")
+        if not self.losses:
+            raise ConfigError("fit: at least one loss is needed", fix="--loss l2=1")
+
+
+PUBLISHED = FitSettings(
+    losses=("l1=10", "gradient_l1=20"),
+    # Colours run from 0 to 1 here and from -1 to 1 there: halved, the published step of 0.01 and regulariser of 0.1
+    # (relative to losses that double) become these.
+    regulariser=0.2,
+    learning_rate=0.005,
+    passes=60,
+    batch=0,
+    betas=(0.5, 0.999),
+    schedule="published",
+    damping=None,
+    exposure=False,
+    sharpness_power=0.0,
+    compare_at="uvmap",
+)
+"""NeuralTexGen's recipe: 20 + 40 passes of one Adam step over all views, L1 10, gradients 20, regulariser 0.1."""
+
+
+def fit_bytes(settings: FitSettings) -> int:
+    """Memory that a fit needs beside the views: levels, gradients, Adam's two moments, and the composed texture."""
+    height, width = settings.texture.size
+    image = height * width * settings.texture.channels * 4
+    levels = sum(image // 4**level for level in range(len(settings.texture.level_weights)))
+    return 4 * levels + 5 * image
