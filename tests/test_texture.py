@@ -88,3 +88,11 @@ def test_every_level_gets_a_gradient_through_the_composition() -> None:
         assert level.grad is not None
         # One texel's sum over three channels, shared out with weights that add up to 1.
         assert level.grad.sum().item() == pytest.approx(3.0, rel=1e-6)
+
+
+def test_recolouring_changes_the_composed_texture_by_a_gain_and_an_offset() -> None:
+    texture = filled(TextureSettings((16, 24)))
+    before = texture().detach()
+    gain, offset = torch.tensor([1.5, 0.5, 1.0]), torch.tensor([-0.2, 0.1, 0.0])
+    texture.recolour(gain, offset)
+    torch.testing.assert_close(texture().detach(), gain * before + offset)
