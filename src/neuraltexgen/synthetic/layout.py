@@ -60,8 +60,8 @@ def _shell() -> list[Rectangle]:
 
 
 def _lights() -> list[Rectangle]:
-    window = _box("window", (2.1, 0.02, 0.85), (1.4, 0.04, 1.25), 180, sides="front left right top bottom")
-    lamp = _box("lamp", (2.2, 1.8, ROOM[2] - 0.06), (0.8, 0.5, 0.06), 0, sides="front back left right bottom")
+    window = _box("window", (2.1, 0.02, 0.85), (1.4, 0.04, 1.25), 180.0, sides="front left right top bottom")
+    lamp = _box("lamp", (2.2, 1.8, ROOM[2] - 0.06), (0.8, 0.5, 0.06), 0.0, sides="front back left right bottom")
     lit = [replace(part, glow=(7.0, 7.6, 8.6)) if part.side == "front" else part for part in window]
     return lit + [replace(part, glow=(13.0, 11.5, 9.2)) if part.side == "bottom" else part for part in lamp]
 
@@ -81,14 +81,14 @@ def _table() -> list[Rectangle]:
 def _boxes() -> list[Rectangle]:
     standing = "front back left right top"
     return [
-        *_box("sideboard", (1.95, ROOM[1] - 0.2, 0.0), (1.25, 0.4, 0.72), 0, sides="front left right top"),
-        *_box("radio", (2.28, ROOM[1] - 0.17, 0.72), (0.36, 0.14, 0.22), -6, sides=standing),
-        *_box("crate", (0.58, 0.6, 0.0), (0.58, 0.5, 0.46), 168, sides=standing),
-        *_box("parcel", (0.56, 0.58, 0.46), (0.36, 0.3, 0.26), 150, sides=standing),
-        *_box("carton", (3.72, 0.68, 0.0), (0.52, 0.42, 0.36), -130, sides=standing),
-        *_box("tea", (1.93, 1.85, TABLE_TOP), (0.2, 0.15, 0.24), 30, sides=standing),
-        *_box("atlas", (2.42, 1.62, TABLE_TOP), (0.34, 0.25, 0.05), -14, sides=standing),
-        *_box("novel", (2.43, 1.63, TABLE_TOP + 0.05), (0.24, 0.17, 0.04), 12, sides=standing),
+        *_box("sideboard", (1.95, ROOM[1] - 0.2, 0.0), (1.25, 0.4, 0.72), 0.0, sides="front left right top"),
+        *_box("radio", (2.28, ROOM[1] - 0.17, 0.72), (0.36, 0.14, 0.22), -6.0, sides=standing),
+        *_box("crate", (0.58, 0.6, 0.0), (0.58, 0.5, 0.46), 168.0, sides=standing),
+        *_box("parcel", (0.56, 0.58, 0.46), (0.36, 0.3, 0.26), 150.0, sides=standing),
+        *_box("carton", (3.72, 0.68, 0.0), (0.52, 0.42, 0.36), -130.0, sides=standing),
+        *_box("tea", (1.93, 1.85, TABLE_TOP), (0.2, 0.15, 0.24), 30.0, sides=standing),
+        *_box("atlas", (2.42, 1.62, TABLE_TOP), (0.34, 0.25, 0.05), -14.0, sides=standing),
+        *_box("novel", (2.43, 1.63, TABLE_TOP + 0.05), (0.24, 0.17, 0.04), 12.0, sides=standing),
     ]
 
 
@@ -103,7 +103,7 @@ def _column(centre: tuple[float, float], radius: float) -> list[Rectangle]:
 
 
 def _board() -> list[Rectangle]:
-    return _box("board", (0.66, 2.9, 0.008), (0.78, 0.025, 1.1), 40, tilt=14, sides="front back left right top")
+    return _box("board", (0.66, 2.9, 0.008), (0.78, 0.025, 1.1), 40.0, tilt=14.0, sides="front back left right top")
 
 
 def _box(

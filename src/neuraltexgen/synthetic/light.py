@@ -19,7 +19,7 @@ CELLS_PER_METRE = 10.0
 GATHERED = 64
 """Rays from each cell over its hemisphere; and points on each light."""
 BOUNCES = 4
-EXPOSURE = 1.7
+EXPOSURE = 1.8
 Bytes = UInt8[np.ndarray, "_ _ 3"]
 
 
@@ -179,6 +179,6 @@ def _shade(image, cells, linear, out):
                 below = cells[y0 + 1, x0, c] * (1 - u) + cells[y0 + 1, x0 + 1, c] * u
                 light = EXPOSURE * (above * (1 - v) + below * v)
                 value = linear[image[i, j, c]] * light
-                value = value * (1 + value / 4) / (1 + value)
+                value = value * (1 + value / 7) / (1 + value)
                 code = 12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
                 out[i, j, c] = min(max(int(255 * code + 0.5), 0), 255)

@@ -53,7 +53,7 @@ def mountains(canvas: Canvas, sky: tuple[Shade, Shade], land: tuple[Shade, Shade
         inside = np.arange(height)[:, None] > ridge[None]
         picture[inside] = rock[inside]
     depth_rows = np.arange(height - shore)
-    ripple = noise(rng, (height - shore, width), (2, 0.08 * width)) * (1 + depth_rows[:, None] / 12)
+    ripple = noise(rng, (height - shore, width), (2.0, 0.08 * width)) * (1 + depth_rows[:, None] / 12)
     source = np.clip(shore - 1 - depth_rows[:, None] + ripple, 0, shore - 1).astype(np.intp)
     picture[shore:] = 0.8 * picture[source, np.arange(width)[None]] + np.float32(0.02)
     canvas.fill(picture)
