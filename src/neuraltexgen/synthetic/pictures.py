@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from neuraltexgen.synthetic.canvas import Canvas, to_bytes
-from neuraltexgen.synthetic.textures import Picture, Shade, fractal, mix, noise
+from neuraltexgen.synthetic.textures import Shade, fractal, mix, noise
 
 LEAVES = {
     "autumn": ((0.72, 0.35, 0.12), (0.83, 0.6, 0.2), (0.5, 0.18, 0.1), (0.35, 0.4, 0.16), (0.88, 0.78, 0.5)),
@@ -62,7 +62,7 @@ def mountains(canvas: Canvas, sky: tuple[Shade, Shade], land: tuple[Shade, Shade
 def topographic(canvas: Canvas, title: str) -> None:
     """A map with sea, height tints, shaded relief, contour lines, a grid and place names."""
     rng, shape = canvas.rng, canvas.shape
-    ground = fractal(rng, shape, 0.42 * canvas.width * canvas.scale, 7, 0.48)
+    ground = fractal(rng, shape, 0.42 * canvas.width * canvas.scale, 7, 0.48) + 0.4
     rows, cols = np.gradient(fractal(rng, shape, 0.06 * canvas.scale, 4) * 0.1 + ground)
     relief = np.clip(0.5 + 0.12 * canvas.scale * (rows + cols) * 0.35, 0.15, 0.9)[..., None]
     stops = np.array([-1.5, -0.2, -0.001, 0, 0.4, 1.0, 1.8])
@@ -80,8 +80,11 @@ def topographic(canvas: Canvas, title: str) -> None:
         canvas.line([(k * canvas.width / 8, 0), (k * canvas.width / 8, canvas.height)], 0.001, (92, 104, 112))
     for k in range(1, 6):
         canvas.line([(0, k * canvas.height / 6), (canvas.width, k * canvas.height / 6)], 0.001, (92, 104, 112))
-    for place in ("Port Linden", "Halden", "Mt. Orsa", "Quay St. Brand", "Ebbe", "Lake Tarn", "Vesterhavn", "Old Mill"):
-        x, y = rng.uniform(0.1, 0.85) * canvas.width, rng.uniform(0.08, 0.8) * canvas.height
+    for k, place in enumerate(
+        ("Port Linden", "Halden", "Mt. Orsa", "Quay St. Brand", "Ebbe", "Tarn", "Vesterhavn", "Old Mill", "Lund")
+    ):
+        x = (0.05 + 0.31 * (k % 3) + rng.uniform(0, 0.14)) * canvas.width
+        y = (0.1 + 0.25 * (k // 3) + rng.uniform(0, 0.16)) * canvas.height
         canvas.ellipse(x - 0.004, y - 0.004, 0.008, 0.008, (150, 40, 30))
         canvas.text(x + 0.008, y, 0.026, place, (38, 34, 30), "lm")
     canvas.rect(0.02, canvas.height - 0.085, 0.34, 0.065, (240, 234, 218))
@@ -147,6 +150,3 @@ def framed(
 def _code(colour: "tuple[float, ...] | Float32[np.ndarray, '3']") -> tuple[int, int, int]:
     red, green, blue = (round(255 * float(c)) for c in colour)
     return red, green, blue
-
-
-__all__ = ["Picture", "chart", "framed", "leaves", "mountains", "topographic"]

@@ -50,15 +50,12 @@ def mean_colours(
     The squares lie along the rectangle's sides; what reaches over its edge is left out. A footprint of 0 gives the
     bilinear lookup itself, a larger one the mean of such lookups, about 3 per albedo pixel and axis.
     """
-    corners = surfaces.planes[indices]
-    offset = points - corners[:, :3]
-    places = np.stack([(offset * corners[:, 6:9]).sum(axis=1), (offset * corners[:, 9:]).sum(axis=1)], axis=1)
     # The length of a plane row's `right` vector is one over the rectangle's width, and likewise for `down`.
     lengths = np.linalg.norm(surfaces.planes[:, 6:].reshape(-1, 2, 3), axis=2)
     spans = footprint * lengths
     taps = np.maximum(1, np.ceil(3 * spans * surfaces.sizes[:, ::-1]).astype(np.int64))
     out = np.empty((len(points), 3), np.float32)
-    _average(surfaces.pixels, surfaces.starts, surfaces.sizes, indices, places, spans, taps, out)
+    _average(surfaces.pixels, surfaces.starts, surfaces.sizes, surfaces.planes, indices, points, spans, taps, out)
     return out
 
 
@@ -81,11 +78,15 @@ def lookup(pixels, start, height, width, a, b):
 
 @njit(cache=True, parallel=True)
 @no_type_check
-def _average(pixels, starts, sizes, indices, places, spans, taps, out):
-    for n in prange(len(places)):
+def _average(pixels, starts, sizes, planes, indices, points, spans, taps, out):
+    for n in prange(len(points)):
         q = indices[n]
-        a = min(max(places[n, 0], 0.0), 1.0)
-        b = min(max(places[n, 1], 0.0), 1.0)
+        a, b = 0.0, 0.0
+        for k in range(3):
+            offset = points[n, k] - planes[q, k]
+            a += offset * planes[q, 6 + k]
+            b += offset * planes[q, 9 + k]
+        a, b = min(max(a, 0.0), 1.0), min(max(b, 0.0), 1.0)
         red, green, blue, count = 0.0, 0.0, 0.0, 0
         for j in range(taps[q, 1]):
             y = b + ((j + 0.5) / taps[q, 1] - 0.5) * spans[q, 1]
