@@ -167,7 +167,7 @@ def board(canvas: Canvas, side: str) -> None:
     canvas.fitted(width / 2, 0.735, width - 0.12, 0.05, "leaves, seeds & shadows", INK)
     canvas.rect(0.05, 0.785, width - 0.1, 0.004, (112, 44, 30))
     lines = (
-        (0.036, "Exhibition · 3 May – 28 September"), (0.028, "Botanical Gallery, Stone Bridge 7, Port Linden"),
+        (0.036, "Exhibition · 3 May to 28 September"), (0.028, "Botanical Gallery, Stone Bridge 7, Port Linden"),
         (0.022, "open daily except Monday, ten to five, Thursday until nine in the evening"),
         (0.017, "With pressed plants from four continents and the drawings of the brothers Vale, shown here first."),
         (0.013, "Catalogue 212 pages. Guided tours on Sundays at eleven. Please do not touch the exhibits. 0123456789"),
