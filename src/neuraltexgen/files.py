@@ -43,6 +43,21 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+def plain(value: Any) -> Any:
+    """The value with paths as strings, tuples and arrays as lists, numpy numbers as Python's, NaN as None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (np.integer, np.floating)):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
 def content_key(*parts: Any) -> str:
     """A 32-digit hash of arrays, strings, numbers, bytes, None, and tuples or dicts of these: equal content, equal key.
 

@@ -46,7 +46,7 @@ def _by_names(names: Sequence[str], wanted: list[str]) -> set[int]:
     unknown = [name for name in wanted if name not in index]
     if unknown or not wanted:
         raise ConfigError(
-            f"--holdout: {len(unknown)} of {len(wanted)} names are no view's (first: {unknown[0] if unknown else '-'!r})",
+            f"--holdout: {len(unknown)} of {len(wanted)} names are no view's (first: {next(iter(unknown), '-')!r})",
             fix=f"views are named like {names[0]!r}; neuraltexgen info CAPTURE says which were left out",
         )
     return {index[name] for name in wanted}

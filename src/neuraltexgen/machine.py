@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def memory_budget(gib: float | None, device: torch.device) -> int:
-    """Bytes that a run may use on its device: what the user said, else half of the machine's, or 90 % of the GPU's free."""
+    """Bytes a run may use on its device: as the user said, else half the machine's, or 90 % of the GPU's free."""
     if gib is not None:
         return int(gib * GIB)
     if device.type == "cuda":

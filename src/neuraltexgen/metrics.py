@@ -114,5 +114,7 @@ def _blur(planes: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     for axis in (1, 2):
         length = planes.shape[axis]
         padded = F.pad(planes, (radius, radius) if axis == 2 else (0, 0, radius, radius))
-        planes = torch.stack([w * padded.narrow(axis, i, length) for i, w in enumerate(weights)]).sum(0) / sum(weights)
+        planes = torch.zeros_like(planes)
+        for i, weight in enumerate(weights):
+            planes.add_(padded.narrow(axis, i, length), alpha=weight / sum(weights))
     return planes

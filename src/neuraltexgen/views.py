@@ -182,7 +182,7 @@ def _fit_view(view: View, uv_map: UVMap, settings: ViewSettings) -> FitView:
         hidden |= ~_mask(view, (height, width))
     seen = uv_map.by_pixel(uv_map.valid) & ~hidden[..., None]
     if settings.confidence is None:
-        trust = seen.all(axis=2).astype(np.float32)
+        trust = np.asarray(seen.all(axis=2), dtype=np.float32)
     else:
         trust = np.where(hidden, np.float32(0), confidence(uv_map, settings.confidence))
     return _tensors(view.name, loaded.pixels, uv_map, seen, trust)
@@ -212,7 +212,7 @@ def _from_prepared(view: PreparedView) -> FitView:
     empty = np.zeros(valid.shape, dtype=np.float32)
     uv_map = UVMap(samples, uv, np.where(valid, 0, -1).astype(np.int32), empty, empty, _footprint(uv, valid, samples))
     seen = uv_map.by_pixel(valid)
-    return _tensors(view.name, photo, uv_map, seen, seen.all(axis=2).astype(np.float32))
+    return _tensors(view.name, photo, uv_map, seen, np.asarray(seen.all(axis=2), dtype=np.float32))
 
 
 def _footprint(uv: np.ndarray, valid: np.ndarray, samples: int) -> np.ndarray:

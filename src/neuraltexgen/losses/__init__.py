@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -74,8 +75,9 @@ def _find(name: str) -> Loss:
     function = getattr(module, function_name, None)
     if not callable(function):
         raise LossError(f"loss {name!r}: {module_name} has no function {function_name!r}")
-    _try(name, function)
-    return function
+    loss = cast(Loss, function)
+    _try(name, loss)
+    return loss
 
 
 def _try(name: str, function: Loss) -> None:

@@ -39,7 +39,7 @@ class RayCaster:
         self._corners = np.ascontiguousarray(local[mesh.faces])
         self._uv_corners = np.ascontiguousarray(mesh.uvs[mesh.uv_faces])
         self._uv_per_length = _uv_per_length(self._corners, self._uv_corners)
-        self._scene = rtcore_scene.EmbreeScene(robust=True)
+        self._scene = rtcore_scene.EmbreeScene(robust=True)  # pyright: ignore[reportAttributeAccessIssue]
         TriangleMesh(self._scene, local.astype(np.float32), np.ascontiguousarray(mesh.faces))
         self._scene.run(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32))  # builds the tree, on one thread
 

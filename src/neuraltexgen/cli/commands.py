@@ -1,0 +1,302 @@
+"""The subcommands: each says what it takes, calls the library, and tells what came out."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from neuraltexgen.checks import inspect
+from neuraltexgen.cli.options import Fitting, Maybe, Out, OutFile, Reading, Resources, Sampling
+from neuraltexgen.cli.talk import Talk
+from neuraltexgen.demo import run_demo
+from neuraltexgen.evaluation import Evaluation, evaluate_mesh
+from neuraltexgen.export import ExportOptions
+from neuraltexgen.files import plain, write_json
+from neuraltexgen.meshes import read_mesh, write_mesh
+from neuraltexgen.metrics import Score, mean_score
+from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
+from neuraltexgen.pipeline import Job, texture_capture, unwrapped
+from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
+from neuraltexgen.readers import read_capture
+from neuraltexgen.scene import LeftOut
+from neuraltexgen.training import TrainSettings
+from neuraltexgen.unwrap import UnwrapSettings, unwrap
+
+Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
+MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
+Method = Literal["auto", "keep", "xatlas"]
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Texture a capture: read, unwrap, make UV maps, fit, fill, export, report."""
+
+    capture: Capture
+    """A capture's folder, or the file that defines it."""
+    out: Out = Path("textured")
+    """Where everything is written."""
+    texture_size: int | None = None
+    """Side of the texture in texels; chosen from the photos' detail if not given."""
+    unwrap: Method = "auto"
+    """auto keeps the mesh's own uvs where it has them, else makes new ones."""
+    holdout: str = "8"
+    """Photos kept out of the fit and scored: N for every Nth, a file or a list of names, or none."""
+    final_fit: bool = False
+    """After scoring, fit once more on all photos and export that."""
+    texture_format: Literal["png", "png16", "exr"] = "png"
+    """8 or 16 bit PNG, or EXR with 32-bit floats."""
+    glb_image: Literal["png", "jpeg"] = "png"
+    """The image inside the GLB."""
+    reading: Reading = field(default_factory=Reading)
+    sampling: Sampling = field(default_factory=Sampling)
+    fitting: Fitting = field(default_factory=Fitting)
+    resources: Resources = field(default_factory=Resources)
+    talk: Talk = field(default_factory=Talk)
+
+    def job(self) -> Job:
+        """The library's settings."""
+        return Job(
+            read=self.reading.settings(),
+            unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048),
+            views=self.sampling.settings(),
+            train=TrainSettings(
+                fit=self.fitting.settings(),
+                texture_size=self.texture_size,
+                holdout=self.holdout,
+                final_fit=self.final_fit,
+                device=self.resources.device,
+                memory=self.resources.memory,
+            ),
+            export=ExportOptions(self.texture_format, self.glb_image),
+            cache=self.resources.cache,
+        )
+
+    def run(self) -> None:
+        outcome = texture_capture(self.capture, self.out, self.job(), self.talk.progress)
+        files = (*outcome.files, *write_outcome(self.out, outcome))
+        if self.resources.cache is None:
+            shutil.rmtree(self.out / ".cache", ignore_errors=True)
+        rows = (*summary(outcome), *_left_out(outcome.scene.left_out), *_notes(outcome.scene.notes))
+        self.talk.rows((*rows, *self.talk.files(files)), metrics(outcome))
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Make a room with a known texture, photograph it, texture it, and compare with the truth."""
+
+    out: Out = Path("demo_result")
+    """Where everything is written."""
+    resources: Resources = field(default_factory=Resources)
+    talk: Talk = field(default_factory=Talk)
+
+    def run(self) -> None:
+        result = run_demo(self.out, self.resources.device, self.talk.progress)
+        files = (*result.outcome.files, *write_outcome(self.out, result.outcome, (result.table,)))
+        rows = [
+            tuple("-" if c is None else f"{c:.2f}" if isinstance(c, float) else str(c) for c in r)
+            for r in result.table.rows
+        ]
+        self.talk.rows((*summary(result.outcome), *self.talk.files(files)), metrics(result.outcome) | result.figures)
+        self.talk.table(result.table.title, result.table.columns, rows)
+        if self.talk.plain:
+            print(f"\nThe result lies in {self.out}, its report in {self.out / 'report.html'}")
+
+
+@dataclass(frozen=True)
+class Info:
+    """Say what a capture holds and what looks wrong in it."""
+
+    capture: Capture
+    """A capture's folder, or the file that defines it."""
+    reading: Reading = field(default_factory=Reading)
+    talk: Talk = field(default_factory=Talk)
+
+    def run(self) -> None:
+        info = inspect(read_capture(self.capture, self.reading.settings()))
+        rows = [
+            ("capture", f"{info.name} ({info.format})"),
+            ("views", f"{info.views} used, {len(info.left_out)} left out"),
+        ]
+        for c in info.cameras:
+            fov = "no pinhole field of view" if c.fov_x is None else f"{c.fov_x:.1f} x {c.fov_y or 0:.1f} degrees"
+            rows.append(("camera", f"{c.model}, {c.width} x {c.height} pixels, {fov}, {c.count} views"))
+        if info.masks or info.depths:
+            rows.append(("beside", f"{info.masks} masks, {info.depths} depth maps"))
+        if mesh := info.mesh:
+            size = " x ".join(f"{high - low:.4g}" for low, high in zip(mesh.low, mesh.high))
+            rows.append(("mesh", f"{mesh.vertices:,} vertices, {mesh.faces:,} faces, {mesh.uvs:,} uvs, extent {size}"))
+            edges = f"{mesh.boundary_edges} boundary edges, {mesh.non_manifold_edges} shared by 3 or more faces"
+            rows.append(("surface", f"{mesh.components} components, {edges}"))
+        if info.median_distance is not None and info.seeing is not None:
+            rows.append(
+                (
+                    "distance",
+                    f"{info.median_distance:.4g} (median); {info.seeing:.0%} of the views have the mesh in view",
+                )
+            )
+        rows += [*_left_out_rows(info.left_out), *_notes(info.notes), *(("warning", text) for text in info.warnings)]
+        self.talk.rows(rows, plain(info.to_json()))
+
+
+@dataclass(frozen=True)
+class Unwrap:
+    """Give a mesh uvs."""
+
+    mesh: MeshFile
+    """OFF, PLY, OBJ or GLB."""
+    out: OutFile = Path("unwrapped.obj")
+    """The mesh with uvs: .obj, .ply or .off by its suffix."""
+    method: Method = "auto"
+    """auto keeps the mesh's own uvs where it has them, else xatlas."""
+    resolution: int = 2048
+    """The texture size, in texels, that the gutter is meant for."""
+    gutter: int = 4
+    """Texels between charts."""
+    talk: Talk = field(default_factory=Talk)
+
+    def run(self) -> None:
+        loaded = read_mesh(self.mesh)
+        settings = UnwrapSettings(self.method, self.resolution, self.gutter)
+        [(mesh, method)] = [unwrap(loaded.mesh, settings) for _ in self.talk.progress(range(1), "unwrap", 1)]
+        write_mesh(self.out, mesh)
+        faces, uvs = len(mesh.faces), 0 if mesh.uvs is None else len(mesh.uvs)
+        rows = [("method", method), ("mesh", f"{faces:,} faces, {uvs:,} uvs"), *_notes(loaded.notes)]
+        self.talk.rows((*rows, *self.talk.files([self.out])), {"method": method, "faces": faces, "uvs": uvs})
+
+
+@dataclass(frozen=True)
+class UVMaps:
+    """Write UV maps as EXR, with the photos beside them, as NeuralTexGen's preparation step does."""
+
+    capture: Capture
+    """A capture's folder, or the file that defines it."""
+    out: Out = Path("prepared")
+    """Gets uvs/ID.exr, images/ID.jpg and the mesh with its uvs."""
+    scale: int = 2
+    """Size of the UV map over that of the photo."""
+    half: bool = False
+    """16-bit floats: half the space, uvs to 1/4096."""
+    fields: bool = True
+    """Also store face id, distance, cosine and footprint."""
+    unwrap: Method = "auto"
+    """How to unwrap a mesh without uvs."""
+    reading: Reading = field(default_factory=Reading)
+    talk: Talk = field(default_factory=Talk)
+
+    def run(self) -> None:
+        settings = UVMapSettings(self.scale, self.half, self.fields)
+        scene = read_capture(self.capture, self.reading.settings())
+        mesh, _ = unwrapped(scene, UnwrapSettings(self.unwrap), self.out / ".cache", self.talk.progress)
+        files = write_uv_maps(scene, mesh, self.out, settings, self.talk.progress)
+        shutil.rmtree(self.out / ".cache", ignore_errors=True)
+        rows = [("UV maps", f"{len(files)} in {self.out / 'uvs'}"), *_left_out(scene.left_out), *_notes(scene.notes)]
+        self.talk.rows(rows, {"uv_maps": [str(path) for path in files]})
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fit a texture to a prepared folder of images/ and uvs/, as NeuralTexGen's training step takes it."""
+
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    """Holds images/ID.jpg and uvs/ID.exr."""
+    out: Out = Path("fitted")
+    """Where everything is written."""
+    mesh: Maybe = None
+    """The mesh with the uvs that the UV maps were made from: fills unseen texels and exports it textured."""
+    texture_size: int | None = None
+    """Side of the texture in texels; chosen from the photos' detail if not given."""
+    holdout: str = "8"
+    """Photos kept out of the fit and scored: N for every Nth, a file or a list of names, or none."""
+    fitting: Fitting = field(default_factory=Fitting)
+    resources: Resources = field(default_factory=Resources)
+    talk: Talk = field(default_factory=Talk)
+
+    def run(self) -> None:
+        settings = TrainSettings(
+            fit=self.fitting.settings(),
+            texture_size=self.texture_size,
+            holdout=self.holdout,
+            device=self.resources.device,
+            memory=self.resources.memory,
+        )
+        result = fit_prepared(self.folder, self.out, settings, self.mesh, self.resources.cache, self.talk.progress)
+        if self.resources.cache is None:
+            shutil.rmtree(self.out / ".cache", ignore_errors=True)
+        trained = result.trained
+        views = f"{len(trained.train)} fitted, {len(trained.held)} held out"
+        rows = [("views", views), ("texture", f"{result.texture.shape[1]} x {result.texture.shape[0]} texels")]
+        rows += score_rows(trained.mean) if trained.scores else []
+        self.talk.rows((*rows, *self.talk.files(result.files)), result.figures())
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Score a textured mesh, ours or another tool's, against a capture's held-out photos."""
+
+    mesh: MeshFile
+    """A textured OBJ, GLB or PLY."""
+    capture: Capture
+    """The capture with the photos and cameras."""
+    holdout: str = "8"
+    """The photos to score: N for every Nth, a file or a list of names."""
+    texture: Maybe = None
+    """The texture image, if the mesh does not name it."""
+    out: OutFile | None = None
+    """Also write the figures to this JSON file."""
+    reading: Reading = field(default_factory=Reading)
+    sampling: Sampling = field(default_factory=Sampling)
+    resources: Resources = field(default_factory=Resources)
+    talk: Talk = field(default_factory=Talk)
+
+    def run(self) -> None:
+        where = Evaluation(
+            read=self.reading.settings(),
+            views=self.sampling.settings(),
+            holdout=self.holdout,
+            device=self.resources.device,
+            memory=self.resources.memory,
+            cache=self.resources.cache,
+        )
+        scores = evaluate_mesh(self.mesh, self.capture, where, self.texture, self.talk.progress)
+        figures = plain({"mean": asdict(mean_score([s.score for s in scores])), "views": [asdict(s) for s in scores]})
+        if self.out is not None:
+            write_json(self.out, figures)
+        columns = ("view", "PSNR fitted", "SSIM fitted", "sharpness", "PSNR", "SSIM", "pixels")
+        self.talk.rows(score_rows(mean_score([s.score for s in scores])), figures)
+        self.talk.table("held-out views", columns, (_score_cells(s.name, s.score) for s in scores))
+
+
+def _score_cells(name: str, s: Score) -> tuple[str, ...]:
+    decibel, share = (s.psnr_fitted, s.psnr), (s.ssim_fitted, s.ssim)
+    return (
+        name,
+        f"{decibel[0]:.2f}",
+        f"{share[0]:.3f}",
+        f"{s.sharpness:.2f}",
+        f"{decibel[1]:.2f}",
+        f"{share[1]:.3f}",
+        str(s.pixels),
+    )
+
+
+def _left_out(views: tuple[LeftOut, ...]) -> list[tuple[str, str]]:
+    return _left_out_rows([(view.name, view.reason) for view in views])
+
+
+def _left_out_rows(views: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """One row per reason: how many views, and the first few."""
+    reasons = np.unique([reason for _, reason in views]) if views else []
+    rows = []
+    for reason in reasons:
+        names = [name for name, why in views if why == reason]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        rows.append(("left out", f"{', '.join(names[:3])}{more}: {reason}"))
+    return rows
+
+
+def _notes(notes: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [("note", note) for note in notes]

@@ -1,0 +1,66 @@
+"""Scores of any textured mesh, ours or another tool's, against photos of a capture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from neuraltexgen.errors import MeshError
+from neuraltexgen.evaluate import ViewScore, score_view, seen_texels
+from neuraltexgen.holdout import held_out
+from neuraltexgen.images import read_photo
+from neuraltexgen.machine import choose_device, memory_budget, view_budget
+from neuraltexgen.meshes import read_mesh
+from neuraltexgen.pipeline import mesh_key
+from neuraltexgen.readers import ReadOptions, read_capture
+from neuraltexgen.types import Image, Progress, no_progress
+from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.views import Views, ViewSettings, prepare_views
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Against which photos, and how. `holdout`: the photos to score (`holdout.held_out`); the others decide which
+    texels count as seen. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts."""
+
+    read: ReadOptions = ReadOptions()
+    views: ViewSettings = ViewSettings()
+    holdout: str = "8"
+    device: str = "auto"
+    memory: float | None = None
+    cache: Path | None = None
+
+
+def evaluate_mesh(
+    mesh_file: Path,
+    capture: Path,
+    settings: Evaluation,
+    texture: Path | None = None,
+    progress: Progress = no_progress,
+) -> tuple[ViewScore, ...]:
+    """Renders a textured mesh into the held-out views and scores it; `texture` replaces the one the mesh names.
+
+    Raises MeshError: no uvs, or no texture. ConfigError: no view to score.
+    """
+    loaded = read_mesh(mesh_file)
+    image = _photo(texture) if texture is not None else loaded.texture
+    if image is None:
+        raise MeshError(f"{mesh_file} names no texture that is there", fix="--texture IMAGE")
+    caster = RayCaster(loaded.mesh)
+    scene = read_capture(capture, settings.read)
+    held = held_out([view.name for view in scene.views], settings.holdout)
+    cache = settings.cache or mesh_file.parent / ".cache"
+    paths = prepare_views(scene.views, caster, mesh_key(loaded.mesh), settings.views, cache / "views", progress)
+    device = choose_device(settings.device)
+    largest = max(path.stat().st_size for path in paths)
+    views = Views(paths, device, view_budget(memory_budget(settings.memory, device), 3 * image.nbytes, largest))
+    others = [i for i in range(len(paths)) if i not in held]
+    seen = seen_texels(views, image.shape[:2], others)
+    texels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+    return tuple(score_view(texels, views[i], seen) for i in progress(held, "score", len(held)))
+
+
+def _photo(path: Path) -> Image:
+    pixels = read_photo(path).pixels
+    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels

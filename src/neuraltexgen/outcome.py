@@ -1,0 +1,217 @@
+"""A run's outcome in words and figures: metrics.json, config.json, report.html, and the lines that the CLI prints."""
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neuraltexgen.checks import inspect
+from neuraltexgen.evaluate import compare_view
+from neuraltexgen.files import plain, write_json
+from neuraltexgen.metrics import Score
+from neuraltexgen.pipeline import Outcome
+from neuraltexgen.report import Comparison, Curve, Report, Series, Table, write_report
+
+PACKAGES = ("neuraltexgen", "torch", "numpy", "numba", "pycolmap", "embreex", "xatlas")
+
+COMPARISONS = 4
+"""Held-out views shown as pictures."""
+
+METRIC_COLUMNS = ("view", "PSNR fitted", "SSIM fitted", "sharpness", "PSNR", "SSIM", "pixels")
+
+FILES = {
+    "texture.png": "the texture",
+    "texture.exr": "the texture, as fitted, in 32-bit floats",
+    "mesh.obj": "the mesh with uvs, and its material",
+    "mesh.mtl": "the OBJ's material",
+    "mesh.glb": "mesh and texture in one file",
+    "metrics.json": "the figures on this page",
+    "config.json": "every setting in force, versions and seed",
+}
+
+
+def write_outcome(folder: Path, outcome: Outcome, extra: tuple[Table, ...] = ()) -> tuple[Path, ...]:
+    """Writes config.json, metrics.json and report.html into `folder`; returns their paths. `extra`: more tables."""
+    write_json(folder / "config.json", config(outcome))
+    write_json(folder / "metrics.json", metrics(outcome))
+    write_report(folder / "report.html", report(outcome, extra))
+    return folder / "config.json", folder / "metrics.json", folder / "report.html"
+
+
+def config(outcome: Outcome) -> dict[str, Any]:
+    """Every setting in force, the seed, versions and the machine; plain JSON values."""
+    return {
+        "capture": outcome.scene.name,
+        "format": outcome.scene.format,
+        "unwrapped_by": outcome.unwrapped_by,
+        "settings": plain(asdict(outcome.job)),
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "machine": {
+            "system": platform.platform(),
+            "device": str(outcome.trained.views.device),
+            "threads": torch.get_num_threads(),
+        },
+    }
+
+
+def metrics(outcome: Outcome) -> dict[str, Any]:
+    """All figures of a run; NaN becomes null."""
+    surface = outcome.surface_texels
+    return plain(
+        {
+            "views": {
+                "used": len(outcome.scene.views),
+                "train": len(outcome.trained.train),
+                "held_out": len(outcome.trained.held),
+            },
+            "left_out": [asdict(view) for view in outcome.scene.left_out],
+            "texture": {
+                "size": list(outcome.texture.shape[:2]),
+                "surface_texels": surface,
+                "seen_texels": surface - outcome.filled_texels,
+                "filled_texels": outcome.filled_texels,
+            },
+            "held_out": {
+                "mean": asdict(outcome.trained.mean) if outcome.trained.scores else None,
+                "views": [{"name": s.name, **asdict(s.score)} for s in outcome.trained.scores],
+            },
+            "curve": [{"pass": n, "psnr_fitted": p, "sharpness": s} for n, p, s in outcome.trained.curve],
+            "loss": [asdict(record) for record in outcome.trained.result.history],
+            "exposure": [
+                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": float(weight)}
+                for name, gain, offset, weight in _exposure_rows(outcome)
+            ],
+            "seconds": outcome.seconds,
+        }
+    )
+
+
+def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """The main figures as (label, value)."""
+    trained = outcome.trained
+    rows = [
+        ("capture", f"{outcome.scene.name} ({outcome.scene.format})"),
+        (
+            "views",
+            f"{len(trained.train)} fitted, {len(trained.held)} held out, {len(outcome.scene.left_out)} left out",
+        ),
+        ("mesh", f"{len(outcome.mesh.faces):,} faces, uvs by {outcome.unwrapped_by}"),
+        ("texture", f"{outcome.texture.shape[1]} x {outcome.texture.shape[0]} texels"),
+        ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%} of its texels"),
+    ]
+    if outcome.trained.scores:
+        rows += score_rows(outcome.trained.mean)
+    rows.append(("time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())))
+    return tuple(rows)
+
+
+def score_rows(mean: Score) -> list[tuple[str, str]]:
+    """A score's figures as (label, value)."""
+    return [
+        ("held-out PSNR", f"{mean.psnr_fitted:.2f} dB after a colour fit per view, {mean.psnr:.2f} dB as it is"),
+        ("held-out SSIM", f"{mean.ssim_fitted:.3f} after the colour fit, {mean.ssim:.3f} as it is"),
+        ("sharpness", f"{mean.sharpness:.2f} of the photos'"),
+    ]
+
+
+def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
+    """The whole report page as data."""
+    return Report(
+        title=outcome.scene.name,
+        lead="A texture fitted to photos by gradient descent in image space, and scored on photos it has not seen."
+        if outcome.trained.scores
+        else "A texture fitted to photos by gradient descent in image space.",
+        summary=summary(outcome),
+        views_used=len(outcome.scene.views),
+        left_out=outcome.scene.left_out,
+        notes=outcome.scene.notes,
+        warnings=inspect(outcome.scene).warnings,
+        comparisons=_comparisons(outcome),
+        metrics=_metrics_table(outcome),
+        curves=_curves(outcome),
+        texture=outcome.texture,
+        exposure=_exposure_table(outcome) if outcome.job.train.fit.exposure else None,
+        tables=extra,
+        stage_times=tuple(outcome.seconds.items()),
+        settings=config(outcome),
+        files=tuple((name, what) for name, what in FILES.items() if name in _file_names(outcome)),
+    )
+
+
+def _metrics_table(outcome: Outcome) -> Table | None:
+    if not outcome.trained.scores:
+        return None
+
+    def cells(name: str, score: Score) -> tuple[str | float | int, ...]:
+        fitted = (score.psnr_fitted, score.ssim_fitted, score.sharpness)
+        return (name, *fitted, score.psnr, score.ssim, score.pixels)
+
+    return Table(
+        title="Held-out views",
+        columns=METRIC_COLUMNS,
+        rows=tuple(cells(s.name, s.score) for s in outcome.trained.scores),
+        note="Over pixels that the mesh covers and a training view sees. Fitted: after a gain and offset per channel.",
+        footer=cells("mean", outcome.trained.mean),
+    )
+
+
+def _curves(outcome: Outcome) -> tuple[Curve, ...]:
+    losses = tuple((r.number, r.loss) for r in outcome.trained.result.history)
+    curves = [Curve("Loss over passes", "pass", "loss", (Series("mean over views", losses),))]
+    if outcome.trained.curve:
+        points = tuple((n, psnr) for n, psnr, _ in outcome.trained.curve)
+        curves.insert(
+            0, Curve("Held-out score over passes", "pass", "PSNR, dB", (Series("after the colour fit", points),))
+        )
+    return tuple(curves)
+
+
+def _exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float]]:
+    fitted = outcome.trained.result
+    indices = (
+        outcome.trained.train if len(fitted.gains) == len(outcome.trained.train) else range(len(outcome.scene.views))
+    )
+    names = [outcome.scene.views[i].name for i in indices]
+    return list(zip(names, fitted.gains, fitted.offsets, fitted.view_weights, strict=True))
+
+
+def _exposure_table(outcome: Outcome) -> Table:
+    rows = tuple(
+        (name, *(float(g) for g in gain), *(float(o) for o in offset), float(weight))
+        for name, gain, offset, weight in _exposure_rows(outcome)
+    )
+    channels = range(outcome.trained.result.gains.shape[1])
+    names = "RGB" if len(channels) == 3 else "".join(str(i) for i in channels)
+    columns = ("view", *(f"gain {names[i]}" for i in channels), *(f"offset {names[i]}" for i in channels), "weight")
+    note = "A photo shows gain x texture + offset. Weight: how much the photo counts, by its sharpness."
+    return Table("Exposure per view", columns, rows, note)
+
+
+def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
+    trained = outcome.trained
+    shown = trained.held or trained.train
+    picked = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, COMPARISONS).round().astype(int))]
+    texture = torch.from_numpy(outcome.texture).to(outcome.trained.views.device)
+    seen = torch.from_numpy(outcome.trained.seen).to(outcome.trained.views.device)
+    result = []
+    for index in picked:
+        view = outcome.trained.views[index]
+        render, error = compare_view(texture, view, seen)
+        result.append(
+            Comparison(
+                name=view.name,
+                photo=view.colours().cpu().numpy(),
+                render=render.cpu().numpy(),
+                error=error.cpu().numpy(),
+                caption="held out of the fit" if trained.held else "used in the fit",
+            )
+        )
+    return tuple(result)
+
+
+def _file_names(outcome: Outcome) -> set[str]:
+    return {path.name for path in outcome.files} | {"metrics.json", "config.json"}

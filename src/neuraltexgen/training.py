@@ -1,0 +1,153 @@
+"""Fit on some views and score on the others: what every run does once its views are prepared."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels
+from neuraltexgen.fit import FitResult, PassRecord, fit
+from neuraltexgen.holdout import held_out
+from neuraltexgen.machine import choose_device, memory_budget, view_budget
+from neuraltexgen.metrics import Score, mean_score
+from neuraltexgen.recipes import FitSettings, fit_bytes
+from neuraltexgen.types import Mask, Progress, no_progress
+from neuraltexgen.views import Views, load_view
+
+TEXELS_PER_PIXEL = 1.5
+"""Side length of a pixel's patch in texels that an automatic texture size aims at: finer than the photos, so that
+sub-pixel detail that several photos share has room."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """`texture_size`: side in texels, None to choose it from the photos' detail. `holdout`: see `holdout.held_out`.
+
+    `final_fit`: fit once more on all views after scoring, and keep that. `memory`: GiB to keep within, None for half
+    the machine's.
+    """
+
+    fit: FitSettings = FitSettings()
+    texture_size: int | None = None
+    holdout: str = "8"
+    final_fit: bool = False
+    device: str = "auto"
+    memory: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A fitted texture and its scores.
+
+    `settings`: with the texture size in force. `train`, `held`: indices of the views. `seen`: texels that a training
+    view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after the colour fit,
+    mean sharpness) of the held-out views.
+    """
+
+    settings: TrainSettings
+    views: Views
+    train: tuple[int, ...]
+    held: tuple[int, ...]
+    result: FitResult
+    seen: Mask
+    scores: tuple[ViewScore, ...]
+    curve: tuple[tuple[int, float, float], ...]
+
+    @property
+    def mean(self) -> Score:
+        """The mean over held-out views."""
+        return mean_score([s.score for s in self.scores])
+
+
+class Clock:
+    """Seconds per stage, in the order of first use."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time of the block to a stage."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+
+def train_and_score(
+    paths: Sequence[Path],
+    names: Sequence[str],
+    settings: TrainSettings,
+    cache: Path,
+    progress: Progress = no_progress,
+    clock: Clock | None = None,
+) -> Trained:
+    """Fits a texture to cached views and scores it on the held-out ones; a killed run goes on from `cache`.
+
+    Raises ConfigError: a choice of views, device or memory that can't be; FitError and LossError: see `fit.fit`.
+    """
+    clock = clock or Clock()
+    device = choose_device(settings.device)
+    held = held_out(names, settings.holdout)
+    train = tuple(i for i in range(len(paths)) if i not in held)
+    settings = _sized(settings, paths)
+    views = Views(paths, device, _budget(settings, paths, device))
+    with clock.stage("fit"):
+        watch = _Watch(views, train, held, settings.fit.texture.size)
+        result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", watch if held else None)
+    with clock.stage("score"):
+        texture = torch.from_numpy(result.texture).to(device)
+        scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
+    if settings.final_fit and held:
+        with clock.stage("final fit"):
+            result = fit(views, settings.fit, progress, cache / "final.pt")
+    seen = watch.seen.cpu().numpy()
+    return Trained(settings, views, train, held, result, seen, scores, tuple(watch.curve))
+
+
+def automatic_size(footprints: Sequence[float], levels: int) -> int:
+    """The power of two, 256 to 8192, at which the median view's pixel is nearest to 1.5 texels wide.
+
+    `footprints`: a pixel's side length in uv units, per view; 0 for views that see nothing.
+    """
+    seen = [footprint for footprint in footprints if footprint > 0]
+    if not seen:
+        return 1024
+    ideal = TEXELS_PER_PIXEL / float(np.median(seen))
+    return int(np.clip(2 ** round(np.log2(ideal)), max(256, 2**levels), 8192))
+
+
+class _Watch:
+    """Scores the held-out views after each pass: PSNR after the colour fit and sharpness, for the curve."""
+
+    def __init__(self, views: Views, train: tuple[int, ...], held: tuple[int, ...], size: tuple[int, int]) -> None:
+        self.views = views
+        self.seen = seen_texels(views, size, train)
+        self.masks = {i: scored_pixels(views[i], self.seen) for i in held}
+        self.curve: list[tuple[int, float, float]] = []
+
+    def __call__(self, record: PassRecord, texture: Tensor) -> None:
+        scores = [quick_score(texture, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
+        if scores:
+            psnr, sharpness = np.mean(scores, axis=0)
+            self.curve.append((record.number, float(psnr), float(sharpness)))
+
+
+def _sized(settings: TrainSettings, paths: Sequence[Path]) -> TrainSettings:
+    texture = settings.fit.texture
+    size = settings.texture_size
+    if size is None:
+        size = automatic_size([load_view(path).footprint for path in paths], len(texture.level_weights))
+    fit_settings = replace(settings.fit, texture=replace(texture, size=(size, size)))
+    return replace(settings, fit=fit_settings, texture_size=size)
+
+
+def _budget(settings: TrainSettings, paths: Sequence[Path], device: torch.device) -> int:
+    largest = max(path.stat().st_size for path in paths)
+    return view_budget(memory_budget(settings.memory, device), fit_bytes(settings.fit), largest)
