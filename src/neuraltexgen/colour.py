@@ -1,11 +1,15 @@
 """Per-view exposure and white balance: a gain and an offset per channel, fitted in closed form beside the texture."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 RIDGE = 1e-6
 """Added to the colour variance: keeps the gain at 1 where a view shows one flat colour, and is far below any other."""
+
+BLOCK = 32
+"""Side in pixels of the blocks over which a photo and its render are averaged before their exposures are compared."""
 
 Pixels = Float[Tensor, "h w c"]
 Weights = Float[Tensor, "h w"]
@@ -27,8 +31,12 @@ class ViewColours:
         return self.gains[view] * render + self.offsets[view]
 
     def update(self, view: int, render: Pixels, photo: Pixels, weight: Weights) -> None:
-        """Sets a view's gain and offset to the weighted least-squares fit of its photo by the present render."""
-        self.gains[view], self.offsets[view] = fit_colour(render, photo, weight)
+        """Sets a view's gain and offset to the least-squares fit of its photo by the present render.
+
+        Both are averaged over blocks of 32 x 32 pixels first: noise, blur and small shifts, which would pull every
+        gain below 1, average out, while exposure does not.
+        """
+        self.gains[view], self.offsets[view] = fit_colour(*block_means(render, photo, weight))
 
     def fix_gauge(self) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
         """Makes gains average 1 and offsets 0; returns the (gain, offset) that the texture must take so that every
@@ -37,6 +45,18 @@ class ViewColours:
         self.gains = self.gains / gain
         self.offsets = self.offsets - self.gains * offset
         return gain, offset
+
+
+def block_means(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Pixels, Pixels, Weights]:
+    """Weighted means over blocks of BLOCK x BLOCK pixels, and each block's mean weight; smaller blocks at the edges."""
+    zero = torch.zeros((), dtype=render.dtype, device=render.device)
+    images = torch.cat((render, photo), dim=2).permute(2, 0, 1)
+    masked = torch.where(weight > 0, weight * images, zero)
+    means = F.avg_pool2d(torch.cat((weight[None], masked))[None], BLOCK, ceil_mode=True)[0]
+    total = means[0]
+    colours = (means[1:] / total.clamp(min=1e-12)).permute(1, 2, 0)
+    channels = render.shape[2]
+    return colours[..., :channels], colours[..., channels:], total
 
 
 def fit_colour(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:

@@ -18,7 +18,9 @@ from neuraltexgen.uvmap.atlas import rasterise_atlas, texel_positions
 from neuraltexgen.views import ViewSettings
 
 TEXTURE_SIZE = 2048
-SAMPLES = 3
+SAMPLES = 2
+ROOM = SyntheticSettings(views=32, width=320, height=240)
+"""Small photos, so that both methods and the making of the scene fit into two minutes on two cores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ def run_demo(
     """Makes the capture in `out/capture`, textures it into `out`, and fits the published recipe for comparison."""
     clock = Clock()
     with clock.stage("make the scene"):
-        scene = make_scene(settings or SyntheticSettings())
+        scene = make_scene(settings or ROOM)
         capture = write_capture(scene, out / "capture", progress)
     job = Job(views=ViewSettings(SAMPLES), train=TrainSettings(texture_size=TEXTURE_SIZE, device=device))
     ours = texture_capture(capture, out, job, progress)

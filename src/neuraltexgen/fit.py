@@ -26,6 +26,12 @@ from neuraltexgen.views import FitView, Views
 CHECKPOINT_SECONDS = 30.0
 """A run that is killed loses at most this much work, and a pass."""
 
+EXPOSURE_FROM, SHARPNESS_FROM = 2, 3
+"""Passes after which a photo is compared with its render: the first ones, which start from grey, are too coarse."""
+
+SHARPNESS_SLACK = 0.05
+"""Differences of the log sharpness that mean nothing: photos of a clean capture scatter by about this much."""
+
 
 @dataclass(frozen=True)
 class PassRecord:
@@ -82,7 +88,7 @@ class _Run:
         self.views, self.settings = views, settings
         self.terms: tuple[LossTerm, ...] = tuple(parse_loss(text) for text in settings.losses)
         self.texture = PyramidTexture(settings.texture).to(views.device)
-        self.batch = settings.batch or len(views)
+        self.batch = _batch(settings.batch, len(views))
         first = views[0]
         pixels = first.photo.shape[0] * first.photo.shape[1]
         eps = 1e-8 if settings.damping is None else settings.damping / pixels
@@ -125,11 +131,10 @@ class _Run:
             view = enlarge_photo(view)
         photo, valid = view.colours(), view.confidence > 0
         plain = render(texture, view.uv, valid)
-        # The first pass starts from grey: there is nothing yet to compare a photo's colours with.
-        if self.settings.exposure and number > 0:
+        if self.settings.exposure and number >= EXPOSURE_FROM:
             self.colours.update(index, plain.detach(), photo, view.confidence)
         coloured = self.colours.apply(index, plain)
-        if self.settings.sharpness_power > 0 and number > 0:
+        if self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM:
             self._measure_sharpness(index, coloured.detach(), photo, valid)
         # A pixel of low confidence is drawn towards the photo, so that any loss, not only a mean over pixels, sees
         # less of its difference there.
@@ -160,10 +165,11 @@ class _Run:
     def view_weights(self) -> Float[Tensor, "v"]:
         """Per view, how much its loss counts: from its sharpness, 1 for the median view and while not measured."""
         known = self.sharpness > 0
-        if self.settings.sharpness_power == 0 or len(self.history) < 2 or not known.any():
+        if self.settings.sharpness_power == 0 or len(self.history) <= SHARPNESS_FROM or not known.any():
             return torch.ones(len(self.views))
-        relative = torch.where(known, self.sharpness / self.sharpness[known].median(), torch.ones(()))
-        return relative.pow(self.settings.sharpness_power).clamp(0.01, 10.0)
+        relative = torch.where(known, (self.sharpness / self.sharpness[known].median()).log(), torch.zeros(()))
+        beyond = relative.sign() * (relative.abs() - SHARPNESS_SLACK).clamp(min=0)
+        return (self.settings.sharpness_power * beyond).exp().clamp(0.01, 10.0)
 
     def save(self, path: Path | None, last: bool) -> None:
         """Writes the state, whole or not at all, unless it was written a moment ago."""
@@ -243,6 +249,13 @@ def enlarge_photo(view: FitView) -> FitView:
         seen=seen,
         confidence=seen[..., 0].float(),
     )
+
+
+def _batch(wanted: int | None, views: int) -> int:
+    """Views per step: as asked, 0 for all; else so many that a pass has about 40 steps or more, 1 to 4."""
+    if wanted is None:
+        return min(max(1, views // 40), 4)
+    return wanted or views
 
 
 def _planes(image: Tensor) -> Tensor:

@@ -11,29 +11,29 @@ from neuraltexgen.texture import TextureSettings
 class FitSettings:
     """How to fit; the defaults are ours, `PUBLISHED` is NeuralTexGen's recipe.
 
-    `batch`: views per step, 0 for all. `schedule`: the learning rate falls along a cosine to 2 %, or as published stays
+    `batch`: views per step, 0 for all, None for as few as leave at least 40 steps a pass (1 to 4). `schedule`: the learning rate falls along a cosine to 2 %, or as published stays
     for a third of the passes and falls linearly to 0. `damping`: Adam's epsilon in units of one pixel's gradient, so
     that texels with hardly any data hardly move; None is PyTorch's 1e-8. `exposure`: fit gain and offset per view and
     channel. `sharpness_power`: a view counts (its sharpness relative to the render's, over the median view's) to this
-    power; 0 is off. `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's.
+    power, small differences aside; 0 is off. `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's.
     """
 
     texture: TextureSettings = TextureSettings()
     losses: tuple[str, ...] = ("l2=1",)
     regulariser: float = 0.0
     passes: int = 10
-    batch: int = 4
+    batch: int | None = None
     learning_rate: float = 0.02
     betas: tuple[float, float] = (0.9, 0.99)
     schedule: Literal["cosine", "published"] = "cosine"
-    damping: float | None = 2.5e-3
+    damping: float | None = 2.5e-4
     exposure: bool = True
-    sharpness_power: float = 8.0
+    sharpness_power: float = 10.0
     compare_at: Literal["photo", "uvmap"] = "photo"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.passes < 1 or self.batch < 0 or self.learning_rate <= 0 or self.regulariser < 0:
+        if self.passes < 1 or (self.batch or 0) < 0 or self.learning_rate <= 0 or self.regulariser < 0:
             raise ConfigError("fit: passes >= 1, batch >= 0, learning rate > 0 and regulariser >= 0 are needed")
         if not self.losses:
             raise ConfigError("fit: at least one loss is needed", fix="--loss l2=1")

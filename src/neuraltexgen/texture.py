@@ -51,7 +51,8 @@ class PyramidTexture(nn.Module):
 
     def forward(self) -> Float[Tensor, "H W c"]:
         """The composed texture; texel values are unbounded while fitting."""
-        return compose(list(self.levels)) + MIDDLE
+        *fine, coarsest = self.levels
+        return compose([*fine, coarsest + MIDDLE])  # doubling keeps a constant, so it is cheapest to add it here
 
     def regulariser(self) -> Float[Tensor, ""]:
         """Sum over levels of weight x mean squared value."""

@@ -27,11 +27,11 @@ class ConfidenceSettings:
     has a negative one, so it counts for nothing, unless the mesh's faces are not oriented (see `BACK_SHARE`).
     """
 
-    edge_radius: int = 2
-    edge_confidence: float = 0.3
+    edge_radius: int = 1
+    edge_confidence: float = 0.5
     edge_bend: float = 0.02
-    grazing: tuple[float, float] = (0.05, 0.35)
-    border: int = 2
+    grazing: tuple[float, float] = (0.0, 0.25)
+    border: int = 1
 
     def __post_init__(self) -> None:
         low, high = self.grazing

@@ -1,45 +1,13 @@
 """The command line: one frozen dataclass per subcommand, progress bars, exit codes. The only room that prints."""
 
-import sys
-import warnings
+import os
 from collections.abc import Sequence
-from typing import Annotated, Union
-
-import tyro
-
-from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, Unwrap, UVMaps
-from neuraltexgen.errors import NeuralTexGenError
-
-EXIT_USER, EXIT_INTERRUPTED = 2, 130
-
-Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's members)
-    Annotated[Texture, tyro.conf.subcommand("texture")],
-    Annotated[Demo, tyro.conf.subcommand("demo")],
-    Annotated[Info, tyro.conf.subcommand("info")],
-    Annotated[Unwrap, tyro.conf.subcommand("unwrap")],
-    Annotated[UVMaps, tyro.conf.subcommand("uvmap")],
-    Annotated[Fit, tyro.conf.subcommand("fit")],
-    Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
-]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 when it worked, 2 for input that can't be used, 130 when interrupted."""
-    command = tyro.cli(
-        Command,
-        prog="neuraltexgen",
-        description="Image-space texture optimisation: from a mesh and posed photos to the best texture.",
-        args=arguments,
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
-    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF is told by our own notes, where it matters
-    try:
-        command.run()
-    except NeuralTexGenError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(EXIT_USER)
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on where this one stopped", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
+    """The entry point `neuraltexgen`: runs one subcommand and exits (see `cli.run`)."""
+    # PyTorch reads this once, when it is imported: textures on huge pages are a quarter faster to fit on Linux.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    from neuraltexgen.cli.run import run
+
+    run(arguments)
