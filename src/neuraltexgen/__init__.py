@@ -1,0 +1,97 @@
+"""From a mesh and posed photos to the best texture. The public names, imported when they are first asked for."""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neuraltexgen.checks import inspect
+    from neuraltexgen.errors import NeuralTexGenError
+    from neuraltexgen.evaluation import evaluate_mesh
+    from neuraltexgen.export import ExportOptions
+    from neuraltexgen.kernels.sample import render
+    from neuraltexgen.outcome import write_outcome
+    from neuraltexgen.pipeline import Job, Outcome, texture_capture, texture_scene
+    from neuraltexgen.prepared import fit_prepared, write_uv_maps
+    from neuraltexgen.readers import ReadOptions, read_capture
+    from neuraltexgen.recipes import PUBLISHED, FitSettings
+    from neuraltexgen.scene import Camera, Mesh, Scene, View
+    from neuraltexgen.texture import TextureSettings
+    from neuraltexgen.training import TrainSettings
+    from neuraltexgen.unwrap import UnwrapSettings
+    from neuraltexgen.uvmap.raycast import RayCaster
+    from neuraltexgen.views import ViewSettings
+    from neuraltexgen.visibility import ConfidenceSettings
+
+__all__ = [
+    "PUBLISHED",
+    "Camera",
+    "ConfidenceSettings",
+    "ExportOptions",
+    "FitSettings",
+    "Job",
+    "Mesh",
+    "NeuralTexGenError",
+    "Outcome",
+    "RayCaster",
+    "ReadOptions",
+    "Scene",
+    "TextureSettings",
+    "TrainSettings",
+    "UnwrapSettings",
+    "View",
+    "ViewSettings",
+    "evaluate_mesh",
+    "fit_prepared",
+    "inspect",
+    "read_capture",
+    "render",
+    "texture_capture",
+    "texture_scene",
+    "write_outcome",
+    "write_uv_maps",
+]
+
+__version__ = version("neuraltexgen")
+
+_MODULES = {
+    "PUBLISHED": "recipes",
+    "Camera": "scene",
+    "ConfidenceSettings": "visibility",
+    "ExportOptions": "export",
+    "FitSettings": "recipes",
+    "Job": "pipeline",
+    "Mesh": "scene",
+    "NeuralTexGenError": "errors",
+    "Outcome": "pipeline",
+    "RayCaster": "uvmap.raycast",
+    "ReadOptions": "readers",
+    "Scene": "scene",
+    "TextureSettings": "texture",
+    "TrainSettings": "training",
+    "UnwrapSettings": "unwrap",
+    "View": "scene",
+    "ViewSettings": "views",
+    "evaluate_mesh": "evaluation",
+    "fit_prepared": "prepared",
+    "inspect": "checks",
+    "read_capture": "readers",
+    "render": "kernels.sample",
+    "texture_capture": "pipeline",
+    "texture_scene": "pipeline",
+    "write_outcome": "outcome",
+    "write_uv_maps": "prepared",
+}
+"""Which module has each public name. Importing it may take seconds (torch, numba), so it waits for the first use."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
