@@ -1,5 +1,17 @@
-"""Every array shape that the package states is enforced while its tests run."""
+"""Every array shape that the package states is enforced while its tests run. A small made-up capture for many of them."""
 
+from pathlib import Path
+
+import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("neuraltexgen", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def room_capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight photos of 96x72 of the made-up room, clean, with exact cameras and a mesh without uvs. Read only."""
+    from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
+
+    settings = SyntheticSettings(views=8, width=96, height=72, supersampling=3, detail=50.0)
+    return write_capture(make_scene(settings), tmp_path_factory.mktemp("room") / "capture")

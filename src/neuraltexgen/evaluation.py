@@ -1,12 +1,15 @@
 """Scores of any textured mesh, ours or another tool's, against photos of a capture."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from neuraltexgen.errors import MeshError
+from neuraltexgen.errors import ConfigError, MeshError
 from neuraltexgen.evaluate import ViewScore, score_view, seen_texels
 from neuraltexgen.holdout import held_out
 from neuraltexgen.images import read_photo
@@ -50,15 +53,26 @@ def evaluate_mesh(
     caster = RayCaster(loaded.mesh)
     scene = read_capture(capture, settings.read)
     held = held_out([view.name for view in scene.views], settings.holdout)
-    cache = settings.cache or mesh_file.parent / ".cache"
-    paths = prepare_views(scene.views, caster, mesh_key(loaded.mesh), settings.views, cache / "views", progress)
+    if not held:
+        raise ConfigError(f"none of {len(scene.views)} views is held out to be scored", fix="--holdout NAMES")
     device = choose_device(settings.device)
-    largest = max(path.stat().st_size for path in paths)
-    views = Views(paths, device, view_budget(memory_budget(settings.memory, device), 3 * image.nbytes, largest))
-    others = [i for i in range(len(paths)) if i not in held]
-    seen = seen_texels(views, image.shape[:2], others)
-    texels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
-    return tuple(score_view(texels, views[i], seen) for i in progress(held, "score", len(held)))
+    with _cache(settings.cache, mesh_file.parent) as cache:
+        paths = prepare_views(scene.views, caster, mesh_key(loaded.mesh), settings.views, cache / "views", progress)
+        largest = max(path.stat().st_size for path in paths)
+        views = Views(paths, device, view_budget(memory_budget(settings.memory, device), 3 * image.nbytes, largest))
+        seen = seen_texels(views, image.shape[:2], [i for i in range(len(paths)) if i not in held])
+        texels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+        return tuple(score_view(texels, views[i], seen) for i in progress(held, "score", len(held)))
+
+
+@contextmanager
+def _cache(wanted: Path | None, beside: Path) -> Iterator[Path]:
+    """The folder that was asked for, or one that is gone afterwards."""
+    if wanted is not None:
+        yield wanted
+    else:
+        with tempfile.TemporaryDirectory(prefix=".cache-", dir=beside) as folder:
+            yield Path(folder)
 
 
 def _photo(path: Path) -> Image:

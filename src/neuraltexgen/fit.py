@@ -1,6 +1,7 @@
 """The optimisation: a pyramid texture is trained so that its renders match the photos under any image loss."""
 
 import math
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +16,7 @@ from torch import Tensor
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, whole_file
-from neuraltexgen.kernels.sample import render, splat_weight
+from neuraltexgen.kernels.sample import render, splat, splat_weight
 from neuraltexgen.losses import LossTerm, parse_loss, total
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
@@ -90,6 +91,8 @@ class _Run:
         self.texture = PyramidTexture(settings.texture).to(views.device)
         self.batch = _batch(settings.batch, len(views))
         first = views[0]
+        if first.photo.shape[2] != settings.texture.channels:
+            raise FitError(f"the photos have {first.photo.shape[2]} channels, the texture {settings.texture.channels}")
         pixels = first.photo.shape[0] * first.photo.shape[1]
         eps = 1e-8 if settings.damping is None else settings.damping / pixels
         parameters = list(self.texture.parameters())
@@ -111,12 +114,10 @@ class _Run:
         for step in range(self.steps_per_pass):
             size = min(self.batch, len(order) - step * self.batch)
             composed = self.texture()
-            leaf = composed.detach().requires_grad_()
+            gradient = torch.zeros_like(composed)
             for index, view in (next(stream) for _ in range(size)):
-                loss = self._view_loss(number, index, view, leaf)
-                (float(weights[index]) / size * loss).backward()
-                losses += float(loss.detach())
-            self._step(number * self.steps_per_pass + step, composed, leaf)
+                losses += self._add_gradient(number, index, view, composed.detach(), gradient, weights[index] / size)
+            self._step(number * self.steps_per_pass + step, composed, gradient)
         if not math.isfinite(losses):
             raise FitError(
                 f"the loss is not finite in pass {number + 1}", fix="a smaller --learning-rate, or check --loss"
@@ -126,11 +127,22 @@ class _Run:
         seconds = time.monotonic() - self._started
         self.history.append(PassRecord(number + 1, losses / len(order), seconds))
 
-    def _view_loss(self, number: int, index: int, view: FitView, texture: Tensor) -> Tensor:
+    def _add_gradient(
+        self, number: int, index: int, view: FitView, texture: Tensor, gradient: Tensor, weight: Tensor
+    ) -> float:
+        """Adds weight x the gradient of one view's loss to `gradient`, in texels; returns the loss."""
         if self.settings.compare_at == "uvmap":
             view = enlarge_photo(view)
+        valid = view.confidence > 0
+        plain = render(texture, view.uv, valid).requires_grad_()
+        loss = self._view_loss(number, index, view, plain)
+        (float(weight) * loss).backward()
+        if plain.grad is not None:
+            splat(plain.grad, view.uv, valid, gradient)
+        return float(loss.detach())
+
+    def _view_loss(self, number: int, index: int, view: FitView, plain: Tensor) -> Tensor:
         photo, valid = view.colours(), view.confidence > 0
-        plain = render(texture, view.uv, valid)
         if self.settings.exposure and number >= EXPOSURE_FROM:
             self.colours.update(index, plain.detach(), photo, view.confidence)
         coloured = self.colours.apply(index, plain)
@@ -141,9 +153,9 @@ class _Run:
         blended = torch.where(valid[..., None], photo + view.confidence[..., None] * (coloured - photo), photo)
         return total(self.terms, _planes(blended), _planes(photo), valid[None, None])
 
-    def _step(self, step: int, composed: Tensor, leaf: Tensor) -> None:
+    def _step(self, step: int, composed: Tensor, gradient: Tensor) -> None:
         self.optimiser.param_groups[0]["lr"] = self.settings.learning_rate * self._schedule(step)
-        composed.backward(leaf.grad)
+        composed.backward(gradient)
         if self.settings.regulariser > 0:
             (self.settings.regulariser * self.texture.regulariser()).backward()
         self.optimiser.step()
@@ -193,9 +205,9 @@ class _Run:
             return 0
         try:
             state = torch.load(path, map_location=self.views.device, weights_only=True)
-        except (RuntimeError, OSError, EOFError, ValueError, KeyError):
+        except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
             return 0  # a broken checkpoint costs the work it held, nothing else
-        if state.get("key") != self.key():
+        if not isinstance(state, dict) or state.get("key") != self.key():
             return 0
         self.texture.load_state_dict(state["texture"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -214,7 +226,7 @@ class _Run:
         size = self.settings.texture.size
         weight = torch.zeros(size, device=self.views.device)
         for _, view in self.views.stream(range(len(self.views))):
-            weight += splat_weight(view.uv, view.confidence, size)
+            splat_weight(view.uv, view.confidence, weight)
         if not bool((weight > 0).any()):
             raise FitError(
                 "no photo sees the mesh with any confidence: nothing to fit",

@@ -15,7 +15,7 @@ def held_out(names: Sequence[str], choice: str) -> tuple[int, ...]:
     """
     if choice.strip().lower() == "none":
         return ()
-    if choice.strip().isdigit():
+    if choice.strip().isdecimal():
         step = int(choice)
         if step < 2:
             raise ConfigError(f"--holdout {choice}: every view would be held out", fix="--holdout 8, a list, or none")
@@ -30,8 +30,13 @@ def held_out(names: Sequence[str], choice: str) -> tuple[int, ...]:
 
 def _listed(choice: str) -> list[str]:
     path = Path(choice)
-    if path.is_file():
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    try:
+        if path.is_file():
+            return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--holdout {choice}: not a text file", fix="a text file with one name per line") from error
+    except (OSError, ValueError):
+        pass  # too long for a path, or no path at all: a list
     if path.suffix == ".txt" and "," not in choice:
         raise ConfigError(f"--holdout {choice}: no such file")
     return [name.strip() for name in choice.split(",") if name.strip()]
@@ -39,10 +44,9 @@ def _listed(choice: str) -> list[str]:
 
 def _by_names(names: Sequence[str], wanted: list[str]) -> set[int]:
     index: dict[str, int] = {}
-    for i, name in enumerate(names):
-        last = Path(name).name
-        for alias in (name, last, Path(last).stem, last.split(".")[0]):
-            index.setdefault(alias, i)
+    for alias in (str, _file_name, _stem, _first_part):  # a whole name comes before another view's short one
+        for i, name in enumerate(names):
+            index.setdefault(alias(name), i)
     unknown = [name for name in wanted if name not in index]
     if unknown or not wanted:
         raise ConfigError(
@@ -50,3 +54,15 @@ def _by_names(names: Sequence[str], wanted: list[str]) -> set[int]:
             fix=f"views are named like {names[0]!r}; neuraltexgen info CAPTURE says which were left out",
         )
     return {index[name] for name in wanted}
+
+
+def _file_name(name: str) -> str:
+    return Path(name).name
+
+
+def _stem(name: str) -> str:
+    return Path(name).stem
+
+
+def _first_part(name: str) -> str:
+    return Path(name).name.split(".")[0]

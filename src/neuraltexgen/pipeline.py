@@ -1,7 +1,9 @@
 """The whole flow on one page: a capture in, a textured mesh and its scores out. CLI and library both call it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -116,7 +118,8 @@ def unwrapped(
     key = content_key(mesh_key(mesh), settings.method, settings.resolution, settings.gutter)
     path = cache / f"unwrapped-{key}.npz"
     if path.exists():
-        with np.load(path, allow_pickle=False) as data:
+        # What can't be read costs the work that it held, nothing else.
+        with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path, allow_pickle=False) as data:
             return replace(mesh, uvs=data["uvs"], uv_faces=data["uv_faces"]), str(data["method"])
     [(mesh, method)] = [unwrap(mesh, settings) for _ in progress(range(1), "unwrap", 1)]
     if mesh.uvs is None or mesh.uv_faces is None:

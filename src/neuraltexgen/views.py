@@ -1,6 +1,7 @@
 """Views ready to be fitted: photo, UV map and confidence as tensors; made once, cached on disk, streamed from there."""
 
 import io
+import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -131,14 +132,14 @@ def prepare_views(
 ) -> list[Path]:
     """Makes the UV map of each view and writes it with photo and confidence into `cache`; returns the files.
 
-    A file's name is a key of all that it depends on (mesh, camera, pose, photo, mask, settings), so what is there
+    A file's name is a key of all that it depends on (name, mesh, camera, pose, photo, mask, settings), so what is there
     already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong size.
     """
     files = []
     for view in progress(views, "UV maps", len(views)):
-        parts = (CACHE_VERSION, mesh_key, asdict(view.camera), view.cam_from_world, asdict(settings), view.exif_upright)
+        parts = (CACHE_VERSION, mesh_key, asdict(settings), view.name, asdict(view.camera), view.cam_from_world)
         pixels = (view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None)
-        path = cache / f"{content_key(*parts, *pixels)}.npz"
+        path = cache / f"{content_key(*parts, *pixels, view.exif_upright)}.npz"
         if not path.exists():
             uv_map = caster.uv_map(view.camera, view.cam_from_world, settings.samples)
             _write(path, _fit_view(view, uv_map, settings))
@@ -153,7 +154,8 @@ def prepare_folder(views: Sequence[PreparedView], cache: Path, progress: Progres
     """
     files = []
     for view in progress(views, "UV maps", len(views)):
-        path = cache / f"{content_key(CACHE_VERSION, view.photo.read_bytes(), view.uv_map.read_bytes())}.npz"
+        key = content_key(CACHE_VERSION, view.name, view.photo.read_bytes(), view.uv_map.read_bytes())
+        path = cache / f"{key}.npz"
         if not path.exists():
             _write(path, _from_prepared(view))
         files.append(path)
@@ -166,7 +168,7 @@ def load_view(path: Path) -> FitView:
         with np.load(path, allow_pickle=False) as data:
             tensors = {name: torch.from_numpy(data[name]) for name in FIELDS}
             return FitView(name=str(data["name"]), footprint=float(data["footprint"]), **tensors)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FitError(f"the cached view {path} is broken: {error}", fix=f"delete {path.parent}") from error
 
 
@@ -200,7 +202,8 @@ def _mask(view: View, size: tuple[int, int]) -> np.ndarray:
 
 
 def _from_prepared(view: PreparedView) -> FitView:
-    photo = read_photo(view.photo).pixels
+    loaded = read_photo(view.photo)
+    photo = loaded.pixels
     uv, valid = read_uv(view.uv_map)
     (height, width), (rows, cols) = photo.shape[:2], uv.shape[:2]
     samples = rows // height
@@ -212,6 +215,8 @@ def _from_prepared(view: PreparedView) -> FitView:
     empty = np.zeros(valid.shape, dtype=np.float32)
     uv_map = UVMap(samples, uv, np.where(valid, 0, -1).astype(np.int32), empty, empty, _footprint(uv, valid, samples))
     seen = uv_map.by_pixel(valid)
+    if loaded.alpha is not None:
+        seen &= loaded.alpha[..., None]
     return _tensors(view.name, photo, uv_map, seen, np.asarray(seen.all(axis=2), dtype=np.float32))
 
 

@@ -262,11 +262,12 @@ class Evaluate:
             cache=self.resources.cache,
         )
         scores = evaluate_mesh(self.mesh, self.capture, where, self.texture, self.talk.progress)
-        figures = plain({"mean": asdict(mean_score([s.score for s in scores])), "views": [asdict(s) for s in scores]})
+        mean = mean_score([s.score for s in scores])
+        figures = plain({"mean": asdict(mean), "views": [{"name": s.name, **asdict(s.score)} for s in scores]})
         if self.out is not None:
             write_json(self.out, figures)
         columns = ("view", "PSNR fitted", "SSIM fitted", "sharpness", "PSNR", "SSIM", "pixels")
-        self.talk.rows(score_rows(mean_score([s.score for s in scores])), figures)
+        self.talk.rows(score_rows(mean), figures)
         self.talk.table("held-out views", columns, (_score_cells(s.name, s.score) for s in scores))
 
 

@@ -67,8 +67,8 @@ class Fitting:
     """Weight of the regulariser on the pyramid's levels."""
     level_weights: tuple[float, ...] | None = None
     """The regulariser's weight for each pyramid level, finest first; as many levels as numbers."""
-    exposure: bool | None = None
-    """Fit a gain and an offset per photo and channel."""
+    exposure: bool = True
+    """Fit a gain and an offset per photo and channel (the published recipe has none)."""
     sharpness_power: float | None = None
     """How strongly sharper photos count more; 0 is off."""
     compare_at: Literal["photo", "uvmap"] | None = None
@@ -78,12 +78,13 @@ class Fitting:
 
     def settings(self, channels: int = 3) -> FitSettings:
         base = PUBLISHED if self.recipe == "published" else FitSettings()
-        names = ("passes", "batch", "learning_rate", "regulariser", "exposure", "sharpness_power", "compare_at")
+        names = ("passes", "batch", "learning_rate", "regulariser", "sharpness_power", "compare_at")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         levels = self.level_weights or base.texture.level_weights
         # The size is set later, from the photos, unless it is given; this one fits any number of levels.
         texture = TextureSettings((2 ** len(levels),) * 2, channels, levels)
-        return replace(base, texture=texture, losses=self.loss or base.losses, seed=self.seed, **given)
+        given |= {"losses": self.loss or base.losses, "exposure": self.exposure and base.exposure, "seed": self.seed}
+        return replace(base, texture=texture, **given)
 
 
 @dataclass(frozen=True)

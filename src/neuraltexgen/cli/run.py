@@ -38,6 +38,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except NeuralTexGenError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(EXIT_USER)
+    except OSError as error:  # a folder that can't be written, a full disk, a closed pipe
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER)
     except KeyboardInterrupt:
         print("interrupted: the same command goes on where this one stopped", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,48 @@
+"""Devices and memory: what there is, what is asked for, and what is left for views."""
+
+import pytest
+import torch
+
+from neuraltexgen.errors import ConfigError
+from neuraltexgen.machine import BASELINE, GIB, choose_device, memory_budget, view_budget
+
+CPU = torch.device("cpu")
+
+
+def test_auto_takes_what_there_is() -> None:
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == CPU
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("warp", "no such kind"), ("", "no such kind"), ("cuda:99", "CUDA devices"), ("meta", "only cpu and cuda")],
+)
+def test_a_device_that_is_not_there_is_an_error(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        choose_device(name)
+    assert caught.value.fix is not None
+
+
+def test_the_budget_is_what_the_user_says_else_a_share_of_the_machine() -> None:
+    assert memory_budget(1.5, CPU) == 3 * GIB // 2
+    with open("/proc/meminfo", encoding="ascii") as file:
+        total = int(file.readline().split()[1]) * 1024
+    assert memory_budget(None, CPU) == pytest.approx(total / 2, rel=0.01)
+
+
+def test_what_the_fit_leaves_is_for_views_and_two_must_fit() -> None:
+    fit, view = 100_000_000, 1_000_000
+    least = BASELINE + fit + 2 * view
+    assert view_budget(least, fit, view) == 2 * view
+    assert view_budget(least + 12345, fit, view) == 2 * view + 12345
+    with pytest.raises(ConfigError, match=r"needs at least 0\.8 GiB"):
+        view_budget(least - 1, fit, view)
+
+
+def test_the_memory_that_the_error_proposes_is_enough() -> None:
+    with pytest.raises(ConfigError) as caught:
+        view_budget(memory_budget(0.5, CPU), 3 * GIB // 7, 12_345_678)
+    assert caught.value.fix is not None
+    proposed = float(caught.value.fix.split()[1].rstrip(","))
+    assert view_budget(memory_budget(proposed, CPU), 3 * GIB // 7, 12_345_678) > 0
