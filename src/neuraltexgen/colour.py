@@ -13,6 +13,7 @@ BLOCK = 32
 
 Pixels = Float[Tensor, "h w c"]
 Weights = Float[Tensor, "h w"]
+Blocks = Float[Tensor, "rows cols c"]
 
 
 class ViewColours:
@@ -47,7 +48,7 @@ class ViewColours:
         return gain, offset
 
 
-def block_means(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Pixels, Pixels, Weights]:
+def block_means(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Blocks, Blocks, Float[Tensor, "rows cols"]]:
     """Weighted means over blocks of BLOCK x BLOCK pixels, and each block's mean weight; smaller blocks at the edges."""
     zero = torch.zeros((), dtype=render.dtype, device=render.device)
     images = torch.cat((render, photo), dim=2).permute(2, 0, 1)

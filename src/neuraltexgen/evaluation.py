@@ -44,7 +44,7 @@ def evaluate_mesh(
 ) -> tuple[ViewScore, ...]:
     """Renders a textured mesh into the held-out views and scores it; `texture` replaces the one the mesh names.
 
-    Raises MeshError: no uvs, or no texture. ConfigError: no view to score.
+    Raises UnwrapError: no uvs. MeshError: no texture. ConfigError: no view to score.
     """
     loaded = read_mesh(mesh_file)
     image = _photo(texture) if texture is not None else loaded.texture

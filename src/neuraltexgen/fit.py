@@ -3,6 +3,7 @@
 import math
 import pickle
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,11 +37,12 @@ SHARPNESS_SLACK = 0.05
 
 @dataclass(frozen=True)
 class PassRecord:
-    """One pass over the views: the mean loss, and seconds since the fit began."""
+    """One pass over the views: the mean loss, seconds since the fit began, and what `on_pass` had to say."""
 
     number: int
     loss: float
     seconds: float
+    figures: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +65,12 @@ def fit(
     settings: FitSettings,
     progress: Progress = no_progress,
     checkpoint: Path | None = None,
-    on_pass: Callable[[PassRecord, Tensor], None] | None = None,
+    on_pass: Callable[[PassRecord, Tensor], tuple[float, ...]] | None = None,
 ) -> FitResult:
     """Fits a texture to views. Deterministic for a seed on one CPU; goes on from `checkpoint` if that is there.
 
-    `on_pass` is given each pass's record and the composed texture (H W c). Raises FitError: no view, no pixel with any
+    `on_pass` is given each pass's record and the composed texture (H W c); the figures it returns are kept in the
+    history. Raises FitError: no view, no pixel with any
     confidence, or a loss that is not finite. LossError: an unknown loss.
     """
     if len(views) == 0:
@@ -77,7 +80,8 @@ def fit(
     for number in progress(range(start, settings.passes), "fit", settings.passes - start):
         run.one_pass(number)
         if on_pass is not None:
-            on_pass(run.history[-1], run.texture().detach())
+            figures = on_pass(run.history[-1], run.texture().detach())
+            run.history[-1] = replace(run.history[-1], figures=figures)
         run.save(checkpoint, last=number + 1 == settings.passes)
     return run.result()
 
@@ -193,7 +197,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "colours": (self.colours.gains, self.colours.offsets),
             "sharpness": self.sharpness,
-            "history": [(r.number, r.loss, r.seconds) for r in self.history],
+            "history": [(r.number, r.loss, r.seconds, r.figures) for r in self.history],
         }
         with whole_file(path) as temporary:
             torch.save(state, temporary)
@@ -204,8 +208,10 @@ class _Run:
         if path is None or not path.exists():
             return 0
         try:
-            state = torch.load(path, map_location=self.views.device, weights_only=True)
-        except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+            with zipfile.ZipFile(path) as parts:
+                intact = parts.testzip() is None  # PyTorch does not look at the checksums
+            state = torch.load(path, map_location=self.views.device, weights_only=True) if intact else None
+        except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError):
             return 0  # a broken checkpoint costs the work it held, nothing else
         if not isinstance(state, dict) or state.get("key") != self.key():
             return 0
@@ -226,7 +232,7 @@ class _Run:
         size = self.settings.texture.size
         weight = torch.zeros(size, device=self.views.device)
         for _, view in self.views.stream(range(len(self.views))):
-            splat_weight(view.uv, view.confidence, weight)
+            weight += splat_weight(view.uv, view.confidence, size)
         if not bool((weight > 0).any()):
             raise FitError(
                 "no photo sees the mesh with any confidence: nothing to fit",

@@ -82,7 +82,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
             "curve": [{"pass": n, "psnr_fitted": p, "sharpness": s} for n, p, s in outcome.trained.curve],
             "loss": [asdict(record) for record in outcome.trained.result.history],
             "exposure": [
-                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": float(weight)}
+                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": weight}
                 for name, gain, offset, weight in _exposure_rows(outcome)
             ],
             "seconds": outcome.seconds,
@@ -176,12 +176,12 @@ def _exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, 
         outcome.trained.train if len(fitted.gains) == len(outcome.trained.train) else range(len(outcome.scene.views))
     )
     names = [outcome.scene.views[i].name for i in indices]
-    return list(zip(names, fitted.gains, fitted.offsets, fitted.view_weights, strict=True))
+    return list(zip(names, fitted.gains, fitted.offsets, fitted.view_weights.tolist(), strict=True))
 
 
 def _exposure_table(outcome: Outcome) -> Table:
     rows = tuple(
-        (name, *(float(g) for g in gain), *(float(o) for o in offset), float(weight))
+        (name, *(float(g) for g in gain), *(float(o) for o in offset), weight)
         for name, gain, offset, weight in _exposure_rows(outcome)
     )
     channels = range(outcome.trained.result.gains.shape[1])
@@ -207,10 +207,18 @@ def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
                 photo=view.colours().cpu().numpy(),
                 render=render.cpu().numpy(),
                 error=error.cpu().numpy(),
-                caption="held out of the fit" if trained.held else "used in the fit",
+                caption=_caption(outcome),
             )
         )
     return tuple(result)
+
+
+def _caption(outcome: Outcome) -> str:
+    if not outcome.trained.held:
+        return "used in the fit"
+    if outcome.job.train.final_fit:
+        return "held out for the scores; the texture shown was fitted once more, on all photos"
+    return "held out of the fit"
 
 
 def _file_names(outcome: Outcome) -> set[str]:

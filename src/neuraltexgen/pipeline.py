@@ -23,6 +23,9 @@ from neuraltexgen.views import ViewSettings, prepare_views
 FILL_WEIGHT = 0.02
 """A texel that got less than this share of one pixel is filled from its neighbours: its own value is mostly noise."""
 
+OVERLAP_SHARE = 0.001
+"""Share of the surface's texels that several faces may claim before it is worth a note: rounding claims a few."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -89,7 +92,12 @@ def texture_scene(
     with clock.stage("fill"):
         result = trained.result
         filled = fill_texture(np.clip(result.texture, 0, 1), result.weight > FILL_WEIGHT, mesh)
-        surface = int(rasterise_atlas(mesh, trained.settings.fit.texture.size).covered.sum())
+        atlas = rasterise_atlas(mesh, trained.settings.fit.texture.size)
+    if atlas.overlapped > OVERLAP_SHARE * atlas.covered.sum():
+        note = (
+            f"{atlas.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap xatlas makes new ones)"
+        )
+        scene = replace(scene, notes=(*scene.notes, note))
     return Outcome(
         job=replace(job, train=trained.settings),
         scene=scene,
@@ -98,7 +106,7 @@ def texture_scene(
         texture=filled.image,
         trained=trained,
         filled_texels=filled.filled_surface,
-        surface_texels=surface,
+        surface_texels=int(atlas.covered.sum()),
         seconds=clock.seconds,
     )
 

@@ -12,16 +12,16 @@ from neuraltexgen.export import export_textured_mesh
 from neuraltexgen.files import plain, whole_file, write_json
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.fill.gutters import spread_nearest
-from neuraltexgen.images import write_png
+from neuraltexgen.images import LoadedPhoto, read_photo, write_png
 from neuraltexgen.meshes import read_mesh, write_mesh
 from neuraltexgen.pipeline import FILL_WEIGHT
 from neuraltexgen.readers import read_prepared
-from neuraltexgen.scene import Mesh, Scene
+from neuraltexgen.scene import Mesh, Scene, View
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.exr import write_uv_map
 from neuraltexgen.uvmap.raycast import RayCaster
-from neuraltexgen.views import prepare_folder
+from neuraltexgen.views import hidden_pixels, prepare_folder
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,24 @@ def write_uv_maps(
     caster = RayCaster(mesh)
     files = []
     for name, view in progress(zip(ids, scene.views, strict=True), "UV maps", len(ids)):
+        loaded = read_photo(view.photo, upright=view.exif_upright)
         uv_map = caster.uv_map(view.camera, view.cam_from_world, settings.scale)
+        uv_map = uv_map.without(hidden_pixels(view, loaded))
         files.append(out / "uvs" / f"{name}.exr")
         write_uv_map(files[-1], uv_map, half=settings.half, fields=settings.fields)
-        with whole_file(out / "images" / f"{name}{view.photo.suffix.lower()}") as temporary:
-            shutil.copyfile(view.photo, temporary)
+        _copy_photo(view, loaded, out / "images", name)
     return tuple(files)
+
+
+def _copy_photo(view: View, loaded: LoadedPhoto, folder: Path, name: str) -> None:
+    """The photo's file as it is; a photo that its EXIF data turn is written upright, as a PNG, like its UV map."""
+    if view.exif_upright:
+        pixels = loaded.pixels
+        upright = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+        write_png(folder / f"{name}.png", upright.astype(np.float32))
+        return
+    with whole_file(folder / f"{name}{view.photo.suffix.lower()}") as temporary:
+        shutil.copyfile(view.photo, temporary)
 
 
 def fit_prepared(

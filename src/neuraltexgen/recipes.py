@@ -11,11 +11,12 @@ from neuraltexgen.texture import TextureSettings
 class FitSettings:
     """How to fit; the defaults are ours, `PUBLISHED` is NeuralTexGen's recipe.
 
-    `batch`: views per step, 0 for all, None for as few as leave at least 40 steps a pass (1 to 4). `schedule`: the learning rate falls along a cosine to 2 %, or as published stays
-    for a third of the passes and falls linearly to 0. `damping`: Adam's epsilon in units of one pixel's gradient, so
-    that texels with hardly any data hardly move; None is PyTorch's 1e-8. `exposure`: fit gain and offset per view and
-    channel. `sharpness_power`: a view counts (its sharpness relative to the render's, over the median view's) to this
-    power, small differences aside; 0 is off. `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's.
+    `batch`: views per step, 0 for all, None for as few as leave at least 40 steps a pass (1 to 4). `schedule`: the
+    learning rate falls along a cosine to 2 %, or as published stays for a third of the passes and then falls linearly.
+    `damping`: Adam's epsilon in units of one pixel's gradient, so that texels with hardly any data hardly move; None
+    is PyTorch's 1e-8. `exposure`: fit gain and offset per view and channel. `sharpness_power`: a view counts (its
+    sharpness relative to the render's, over the median view's) to this power, small differences aside; 0 is off.
+    `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's.
     """
 
     texture: TextureSettings = TextureSettings()

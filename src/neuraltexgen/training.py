@@ -101,6 +101,7 @@ def train_and_score(
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
         result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", watch if held else None)
+    curve = tuple((r.number, r.figures[0], r.figures[1]) for r in result.history if r.figures)
     with clock.stage("score"):
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
@@ -108,7 +109,7 @@ def train_and_score(
         with clock.stage("final fit"):
             result = fit(views, settings.fit, progress, cache / "final.pt")
     seen = watch.seen.cpu().numpy()
-    return Trained(settings, views, train, held, result, seen, scores, tuple(watch.curve))
+    return Trained(settings, views, train, held, result, seen, scores, curve)
 
 
 def automatic_size(footprints: Sequence[float], levels: int) -> int:
@@ -130,13 +131,10 @@ class _Watch:
         self.views = views
         self.seen = seen_texels(views, size, train)
         self.masks = {i: scored_pixels(views[i], self.seen) for i in held}
-        self.curve: list[tuple[int, float, float]] = []
 
-    def __call__(self, record: PassRecord, texture: Tensor) -> None:
+    def __call__(self, record: PassRecord, texture: Tensor) -> tuple[float, ...]:
         scores = [quick_score(texture, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
-        if scores:
-            psnr, sharpness = np.mean(scores, axis=0)
-            self.curve.append((record.number, float(psnr), float(sharpness)))
+        return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 
 def _sized(settings: TrainSettings, paths: Sequence[Path]) -> TrainSettings:

@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
-from neuraltexgen.errors import FitError, ImageError
+from neuraltexgen.errors import ConfigError, FitError, ImageError
 from neuraltexgen.files import content_key, whole_file
-from neuraltexgen.images import read_mask, read_photo
+from neuraltexgen.images import LoadedPhoto, read_mask, read_photo
 from neuraltexgen.scene import PreparedView, View
-from neuraltexgen.types import Progress, no_progress
+from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.uvmap.exr import read_uv
 from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.raycast import RayCaster
@@ -71,6 +71,10 @@ class ViewSettings:
 
     samples: int = 2
     confidence: ConfidenceSettings | None = ConfidenceSettings()
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ConfigError(f"views: {self.samples} samples a pixel, at least 1 is needed", fix="--samples 2")
 
 
 class Views(Sequence[FitView]):
@@ -179,15 +183,20 @@ def _fit_view(view: View, uv_map: UVMap, settings: ViewSettings) -> FitView:
         raise ImageError(
             f"{view.photo} is {loaded.pixels.shape[1]}x{loaded.pixels.shape[0]}, its camera {width}x{height}"
         )
-    hidden = np.zeros((height, width), dtype=bool) if loaded.alpha is None else ~loaded.alpha
-    if view.mask is not None:
-        hidden |= ~_mask(view, (height, width))
+    hidden = hidden_pixels(view, loaded)
     seen = uv_map.by_pixel(uv_map.valid) & ~hidden[..., None]
     if settings.confidence is None:
         trust = np.asarray(seen.all(axis=2), dtype=np.float32)
     else:
         trust = np.where(hidden, np.float32(0), confidence(uv_map, settings.confidence))
     return _tensors(view.name, loaded.pixels, uv_map, seen, trust)
+
+
+def hidden_pixels(view: View, loaded: LoadedPhoto) -> Mask:
+    """The photo's pixels that its mask or its transparency takes out. Raises ImageError: a mask of another size."""
+    size = loaded.pixels.shape[:2]
+    hidden = np.zeros(size, dtype=bool) if loaded.alpha is None else ~loaded.alpha
+    return hidden if view.mask is None else hidden | ~_mask(view, size)
 
 
 def _mask(view: View, size: tuple[int, int]) -> np.ndarray:

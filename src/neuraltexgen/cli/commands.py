@@ -90,11 +90,13 @@ class Demo:
 
     out: Out = Path("demo_result")
     """Where everything is written."""
-    resources: Resources = field(default_factory=Resources)
+    device: str = "auto"
+    """auto (CUDA if there is one), cpu, cuda or cuda:1."""
     talk: Talk = field(default_factory=Talk)
 
     def run(self) -> None:
-        result = run_demo(self.out, self.resources.device, self.talk.progress)
+        result = run_demo(self.out, self.device, self.talk.progress)
+        shutil.rmtree(self.out / ".cache", ignore_errors=True)
         files = (*result.outcome.files, *write_outcome(self.out, result.outcome, (result.table,)))
         rows = [
             tuple("-" if c is None else f"{c:.2f}" if isinstance(c, float) else str(c) for c in r)
@@ -245,7 +247,7 @@ class Evaluate:
     """The photos to score: N for every Nth, a file or a list of names."""
     texture: Maybe = None
     """The texture image, if the mesh does not name it."""
-    out: OutFile | None = None
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Also write the figures to this JSON file."""
     reading: Reading = field(default_factory=Reading)
     sampling: Sampling = field(default_factory=Sampling)

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Annotated, Union
 
 import tyro
@@ -25,6 +26,9 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 when it worked, 2 for input that can't be used, 130 when interrupted."""
+    if (sys.argv[1:] if arguments is None else list(arguments)) == ["--version"]:
+        print(version("neuraltexgen"))
+        return
     command = tyro.cli(
         Command,
         prog="neuraltexgen",

@@ -41,15 +41,34 @@ def render_definition(
     return result
 
 
+def splat(
+    gradient: Float[Tensor, "h w c"],
+    uv: Float[Tensor, "h w s 2"],
+    valid: Bool[Tensor, "h w"],
+    result: Float[Tensor, "H W c"],
+) -> None:
+    """Adds the adjoint of `render`, applied to a gradient of the rendered image, to `result` in place.
+
+    What autograd does for `render`, without a new texture-sized tensor for every view.
+    """
+    if result.device.type == "cpu" and result.dtype == torch.float32 and uv.dtype == torch.float32:
+        if not result.is_contiguous():
+            raise ValueError("splat adds in place: its result must be contiguous")
+        cpu_sample.splat(gradient.contiguous().numpy(), uv.numpy(), valid.numpy(), result.numpy())
+        return
+    texture = torch.zeros_like(result, requires_grad=True)
+    with torch.enable_grad():
+        image = render_definition(texture, uv, valid)
+    result += torch.autograd.grad(image, texture, gradient)[0]
+
+
 def splat_weight(
     uv: Float32[Tensor, "h w s 2"], weight: Float32[Tensor, "h w"], size: tuple[int, int]
 ) -> Float32[Tensor, "H W"]:
     """How much each texel counts in the weighted pixels: the adjoint of `render` applied to `weight`; size = (H, W)."""
-    texture = torch.zeros(*size, 1, device=uv.device, requires_grad=True)
-    with torch.enable_grad():
-        shares = render(texture, uv, weight > 0)
-    (gradient,) = torch.autograd.grad(shares, texture, weight[..., None])
-    return gradient[..., 0]
+    result = torch.zeros(*size, 1, device=uv.device)
+    splat(weight[..., None], uv, weight > 0, result)
+    return result[..., 0]
 
 
 class _CpuRender(torch.autograd.Function):

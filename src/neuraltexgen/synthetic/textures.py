@@ -100,3 +100,28 @@ def stone(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Pic
     grey, ochre = np.array((0.42, 0.43, 0.45), np.float32), np.array((0.75, 0.64, 0.48), np.float32)
     base += 0.45 * broad[..., None] * (ochre - base)
     return base + 0.75 * thin[..., None] * (grey - base)
+
+
+def bricks(rng: np.random.Generator, shape: tuple[int, int], scale: float, mortar: Shade, clay: Shade) -> Picture:
+    """A wall in stretcher bond: bricks of 0.21 x 0.065 m, each of its own tone, rough mortar between."""
+    course, length, joint = max(2, round(0.075 * scale)), max(2, round(0.22 * scale)), max(1, round(0.011 * scale))
+    rows, cols = shape[0] // course + 1, shape[1] // length + 2
+    y, x = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
+    shifted = x + (y // course % 2) * (length // 2)
+    is_joint = (y % course < joint) | (shifted % length < joint)
+    tones = rng.uniform(0.68, 1.18, (rows, cols, 1)) * rng.uniform(0.95, 1.05, (rows, cols, 3))
+    grain = 1 + 0.1 * noise(rng, shape, (0.006 * scale, 0.006 * scale)) + 0.06 * fractal(rng, shape, 0.06 * scale, 4)
+    wall = np.array(clay, np.float32) * tones[y // course, shifted // length].astype(np.float32) * grain[..., None]
+    return np.where(is_joint[..., None], np.array(mortar, np.float32) * grain[..., None], wall).astype(np.float32)
+
+
+def mosaic(rng: np.random.Generator, shape: tuple[int, int], scale: float, shades: tuple[Shade, ...]) -> Picture:
+    """Small square tiles of 0.03 m in the given shades, laid at random, with pale joints."""
+    side, joint = max(2, round(0.03 * scale)), max(1, round(0.003 * scale))
+    rows, cols = shape[0] // side + 1, shape[1] // side + 1
+    y, x = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
+    chosen = np.array(shades, np.float32)[rng.integers(len(shades), size=(rows, cols))]
+    tones = chosen * rng.uniform(0.85, 1.12, (rows, cols, 1)).astype(np.float32)
+    picture = tones[y // side, x // side] * (1 + 0.04 * noise(rng, shape, (0.005 * scale, 0.005 * scale)))[..., None]
+    picture[(y % side < joint) | (x % side < joint)] = (0.8, 0.78, 0.73)
+    return picture

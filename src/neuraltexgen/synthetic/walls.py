@@ -5,18 +5,33 @@ import numpy as np
 from neuraltexgen.synthetic import pictures
 from neuraltexgen.synthetic.canvas import Canvas, Colour
 from neuraltexgen.synthetic.shelves import bookcase
-from neuraltexgen.synthetic.textures import cloth, fractal, noise, planks, plaster, wood
+from neuraltexgen.synthetic.textures import bricks, cloth, fractal, mosaic, noise, planks, plaster, wood
 
 DAY = ((0.36, 0.56, 0.8), (0.9, 0.88, 0.82))
 DUSK = ((0.3, 0.33, 0.52), (0.98, 0.72, 0.5))
 GREEN = ((0.66, 0.73, 0.78), (0.16, 0.25, 0.17))
 BLUE = ((0.72, 0.66, 0.68), (0.15, 0.15, 0.24))
+WORDS = (
+    "atlas",
+    "beam",
+    "chart",
+    "drift",
+    "ember",
+    "field",
+    "gauge",
+    "harbour",
+    "isle",
+    "lens",
+    "map",
+    "tide",
+    "north",
+)
 OAK, WALNUT, BLACK = (168, 124, 76), (98, 64, 42), (44, 42, 42)
 
 
 def north(canvas: Canvas) -> None:
     """Sage paper with a leaf pattern; three landscapes above the sideboard, a clock."""
-    _wallpaper(canvas, (0.71, 0.75, 0.66), (0.61, 0.66, 0.57))
+    _wallpaper(canvas, (0.73, 0.77, 0.68), (0.4, 0.5, 0.4))
     for x, y, width, height, sky, land in (
         (0.45, 0.62, 0.52, 0.66, DAY, GREEN),
         (1.32, 0.5, 1.1, 0.72, DUSK, BLUE),
@@ -39,8 +54,9 @@ def east(canvas: Canvas) -> None:
 
 
 def south(canvas: Canvas) -> None:
-    """Cream plaster; the window hangs in its middle between curtains; a forest and a notice."""
-    _plain(canvas, (0.87, 0.83, 0.74))
+    """Whitewashed brick; the window hangs in its middle between curtains; a forest, a notice and newspapers."""
+    canvas.fill(bricks(canvas.rng, canvas.shape, canvas.scale, (0.66, 0.62, 0.55), (0.88, 0.83, 0.74)))
+    _skirting(canvas)
     for left in (1.28, 3.0):
         _curtain(canvas, left, 0.22, 0.34, 2.0)
     canvas.rect(1.2, 0.17, 2.22, 0.035, (104, 72, 46))
@@ -48,11 +64,16 @@ def south(canvas: Canvas) -> None:
     pictures.leaves(picture, "forest")
     pictures.framed(canvas, 0.3, 0.5, picture, OAK)
     _notice(canvas, 3.6, 0.62, 0.56, 0.78)
+    for x, y in ((0.12, 1.42), (0.66, 1.42), (3.52, 1.5), (1.7, 1.75), (2.3, 1.75)):
+        _newspaper(canvas, x, y, 0.44, 0.62)
 
 
 def west(canvas: Canvas) -> None:
-    """Blue-grey plaster with a large map and a test chart."""
-    _plain(canvas, (0.62, 0.69, 0.74))
+    """Red brick with a large map, a test chart and newspapers."""
+    canvas.fill(bricks(canvas.rng, canvas.shape, canvas.scale, (0.74, 0.7, 0.64), (0.6, 0.34, 0.26)))
+    _skirting(canvas)
+    for x in (0.2, 0.74, 1.28, 2.3, 2.84):
+        _newspaper(canvas, x, 1.58, 0.44, 0.62)
     sheet = canvas.sheet(1.35, 0.95)
     pictures.topographic(sheet, "ISLES OF ORSA  1 : 50 000")
     pictures.framed(canvas, 0.5, 0.5, sheet, OAK, 0.03)
@@ -62,16 +83,20 @@ def west(canvas: Canvas) -> None:
 
 
 def floor(canvas: Canvas) -> None:
-    """Oak boards with a patterned rug under the table."""
-    canvas.fill(planks(canvas.rng, canvas.shape, canvas.scale, (0.14, 1.3), (0.36, 0.23, 0.13), (0.72, 0.53, 0.34)))
+    """Oak boards inside a border of mosaic, with a patterned rug under the table."""
+    stones = ((0.25, 0.3, 0.34), (0.62, 0.58, 0.5), (0.78, 0.72, 0.6), (0.5, 0.28, 0.2))
+    canvas.fill(mosaic(canvas.rng, canvas.shape, canvas.scale, stones))
+    boards = canvas.sheet(canvas.width - 1.2, canvas.height - 1.2)
+    boards.fill(planks(canvas.rng, boards.shape, boards.scale, (0.14, 1.3), (0.36, 0.23, 0.13), (0.72, 0.53, 0.34)))
+    canvas.paste(0.6, 0.6, boards.array())
     rug = canvas.sheet(2.3, 1.6)
     _rug(rug)
     canvas.paste(1.1, 1.08, rug.array())
 
 
 def ceiling(canvas: Canvas) -> None:
-    """White plaster between four wooden beams."""
-    canvas.fill(plaster(canvas.rng, canvas.shape, canvas.scale, (0.92, 0.91, 0.88), 0.012))
+    """Printed paper between four wooden beams."""
+    _wallpaper(canvas, (0.9, 0.88, 0.83), (0.55, 0.6, 0.66))
     for k in range(4):
         beam = canvas.sheet(canvas.width, 0.13)
         beam.fill(wood(canvas.rng, beam.shape, beam.scale, (0.33, 0.22, 0.14), (0.58, 0.42, 0.28)))
@@ -168,6 +193,26 @@ def _notice(canvas: Canvas, x: float, y: float, width: float, height: float) -> 
     for k in range(5):
         line = at + 0.02 + 0.02 * k
         canvas.rect(x + 0.05, line, width - 0.1, 0.0025, ink)
+
+
+def _newspaper(canvas: Canvas, x: float, y: float, width: float, height: float) -> None:
+    """A pinned page: a headline, a picture, and three columns of small print."""
+    page = canvas.sheet(width, height)
+    page.rect(0, 0, width, height, (232, 228, 214))
+    page.fitted(width / 2, 0.045, 0.9 * width, 0.06, "THE EVENING ATLAS", (28, 26, 24))
+    page.rect(0.02, 0.085, width - 0.04, 0.003, (40, 38, 36))
+    photo = canvas.sheet(0.6 * width, 0.16)
+    pictures.mountains(photo, DAY, BLUE)
+    page.paste(0.02, 0.1, photo.array())
+    column = (width - 0.06) / 3
+    for k in range(3):
+        top = 0.28 if k < 2 else 0.1
+        for line in range(int((height - top - 0.02) / 0.017)):
+            words = " ".join(str(w) for w in canvas.rng.choice(WORDS, 4))
+            page.fitted(
+                0.02 + (k + 0.5) * (column + 0.01), top + 0.017 * line + 0.008, column, 0.016, words, (44, 42, 40)
+            )
+    canvas.paste(x, y, page.array())
 
 
 def _clock(canvas: Canvas, x: float, y: float, radius: float) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
+from neuraltexgen.types import Mask
+
 Samples = Float32[np.ndarray, "H W"]
 
 
@@ -41,6 +43,21 @@ class UVMap:
         (h, w), k = self.size, self.samples
         grid = field.reshape(h, k, w, k, *field.shape[2:]).swapaxes(1, 2)
         return np.ascontiguousarray(grid.reshape(h, w, k * k, *field.shape[2:]))
+
+    def without(self, hidden: Mask) -> "UVMap":
+        """The map with some of the photo's pixels (h, w) taken out: their samples see nothing."""
+        gone = np.repeat(np.repeat(hidden, self.samples, axis=0), self.samples, axis=1)
+        if not gone.any():
+            return self
+        zero = np.float32(0)
+        return UVMap(
+            samples=self.samples,
+            uv=np.where(gone[..., None], zero, self.uv),
+            face_ids=np.where(gone, np.int32(-1), self.face_ids),
+            distance=np.where(gone, zero, self.distance),
+            cosine=np.where(gone, zero, self.cosine),
+            footprint=np.where(gone, zero, self.footprint),
+        )
 
     def footprint_texels(self, texture_size: tuple[int, int]) -> Samples:
         """`footprint` in texels of a texture of (height, width)."""
