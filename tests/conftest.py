@@ -1,4 +1,4 @@
-"""Every array shape that the package states is enforced while its tests run. A small made-up capture for many of them."""
+"""Array shapes that the package states are enforced while its tests run. A small made-up capture for many of them."""
 
 from pathlib import Path
 

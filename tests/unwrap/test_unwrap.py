@@ -1,4 +1,4 @@
-"""Unwrapping: the same faces in their order, places that no two faces share, gutters that hold; kept uvs as they are."""
+"""Unwrapping: the same faces in order, places that no two faces share, gutters that hold; kept uvs as they are."""
 
 from dataclasses import replace
 
