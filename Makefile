@@ -21,7 +21,8 @@ contract: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.kernels
+	$(if $(SCENES),$(BIN)/python -m benchmarks.quality $(SCENES))
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict

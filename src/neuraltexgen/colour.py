@@ -8,6 +8,9 @@ from torch import Tensor
 RIDGE = 1e-6
 """Added to the colour variance: keeps the gain at 1 where a view shows one flat colour, and is far below any other."""
 
+ORDINARY_VARIANCE = 0.03
+"""Of colours within a photo."""
+
 BLOCK = 32
 """Side in pixels of the blocks over which a photo and its render are averaged before their exposures are compared."""
 
@@ -31,13 +34,14 @@ class ViewColours:
         """The render in the colours of a view; gradients flow through to the render."""
         return self.gains[view] * render + self.offsets[view]
 
-    def update(self, view: int, render: Pixels, photo: Pixels, weight: Weights) -> None:
+    def update(self, view: int, render: Pixels, photo: Pixels, weight: Weights, prior: float = 0.0) -> None:
         """Sets a view's gain and offset to the least-squares fit of its photo by the present render.
 
         Both are averaged over blocks of 32 x 32 pixels first: noise, blur and small shifts, which would pull every
-        gain below 1, average out, while exposure does not.
+        gain below 1, average out, while exposure does not. `prior`: weight, in pixels of ordinary contrast, with which
+        the view holds to gain 1 and offset 0; it decides where little else does.
         """
-        self.gains[view], self.offsets[view] = fit_colour(*block_means(render, photo, weight))
+        self.gains[view], self.offsets[view] = fit_colour(*block_means(render, photo, weight), prior / BLOCK**2)
 
     def fix_gauge(self) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
         """Makes gains average 1 and offsets 0; returns the (gain, offset) that the texture must take so that every
@@ -60,9 +64,12 @@ def block_means(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Blocks,
     return colours[..., :channels], colours[..., channels:], total
 
 
-def fit_colour(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+def fit_colour(
+    render: Pixels, photo: Pixels, weight: Weights, prior: float = 0.0
+) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
     """Gain and offset per channel that bring `render` closest to `photo`, by weighted least squares in float64.
 
+    `prior`: weight with which they hold to (1, 0), as if so much more weight of ordinary contrast had shown just that.
     Pixels of weight 0 may hold anything, NaN too. Without any weight the result is (1, 0).
     """
     kept = weight > 0
@@ -75,5 +82,7 @@ def fit_colour(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Float[Te
     dx, dy = x - mean_x, y - mean_y
     variance = (weights * dx.square()).sum(0) / total
     covariance = (weights * dx * dy).sum(0) / total
-    gain = (covariance + RIDGE) / (variance + RIDGE)
-    return gain.to(render.dtype), (mean_y - gain * mean_x).to(render.dtype)
+    ridge = RIDGE + prior / total * ORDINARY_VARIANCE
+    gain = (covariance + ridge) / (variance + ridge)
+    offset = (mean_y - gain * mean_x) / (1 + prior / total)
+    return gain.to(render.dtype), offset.to(render.dtype)

@@ -31,6 +31,10 @@ CHECKPOINT_SECONDS = 30.0
 EXPOSURE_FROM, SHARPNESS_FROM = 2, 3
 """Passes after which a photo is compared with its render: the first ones, which start from grey, are too coarse."""
 
+EXPOSURE_PRIOR = 0.03
+"""Share of a view's pixels whose weight says that its exposure is the mean one: what a view that shares less than this
+with others is left with."""
+
 SHARPNESS_SLACK = 0.05
 """Differences of the log sharpness that mean nothing: photos of a clean capture scatter by about this much."""
 
@@ -104,6 +108,7 @@ class _Run:
             parameters, lr=settings.learning_rate, betas=settings.betas, eps=eps, fused=True
         )
         self.colours = ViewColours(len(views), settings.texture.channels, views.device)
+        self.shared = views_per_texel(views, settings.texture.size) if settings.exposure else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
         self.steps_per_pass = math.ceil(len(views) / self.batch)
@@ -147,8 +152,11 @@ class _Run:
 
     def _view_loss(self, number: int, index: int, view: FitView, plain: Tensor) -> Tensor:
         photo, valid = view.colours(), view.confidence > 0
-        if self.settings.exposure and number >= EXPOSURE_FROM:
-            self.colours.update(index, plain.detach(), photo, view.confidence)
+        if self.shared is not None and number >= EXPOSURE_FROM:
+            # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.
+            others = (render(self.shared, view.uv, valid)[..., 0] - 1).clamp(0, 1)
+            prior = EXPOSURE_PRIOR * float(view.confidence.sum())
+            self.colours.update(index, plain.detach(), photo, view.confidence * others, prior)
         coloured = self.colours.apply(index, plain)
         if self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM:
             self._measure_sharpness(index, coloured.detach(), photo, valid)
@@ -246,6 +254,14 @@ class _Run:
             view_weights=self.view_weights().numpy(),
             history=tuple(self.history),
         )
+
+
+def views_per_texel(views: Views, size: tuple[int, int]) -> Float32[Tensor, "H W 1"]:
+    """How many views look at each texel with any confidence."""
+    count = torch.zeros(*size, 1, device=views.device)
+    for _, view in views.stream(range(len(views))):
+        count += (splat_weight(view.uv, view.confidence, size) > 0)[..., None]
+    return count
 
 
 def enlarge_photo(view: FitView) -> FitView:
