@@ -154,11 +154,13 @@ def test_planted_exposures_come_back_and_keep_the_gauge(tmp_path: Path) -> None:
     found = fit(views, replace(SETTINGS, passes=16))
     np.testing.assert_allclose(found.gains.mean(axis=0), 1, atol=1e-6)
     np.testing.assert_allclose(found.offsets.mean(axis=0), 0, atol=1e-6)
-    # Gains that are fitted to an unfinished texture stay a little too alike: at most a sixth of what was planted.
-    assert np.abs(found.gains - gains).max() < 0.06
-    assert np.abs(found.gains - gains).mean() < 0.15 * np.abs(gains - 1).mean()
-    shown = found.gains * 0.5 + found.offsets - (gains * 0.5 + offsets)
-    assert np.abs(shown).max() < 0.02  # of middle grey
+    # The prior that holds views to the mean exposure takes part of a gain and gives it to the offset where a photo's
+    # 32-pixel blocks have little contrast, as here; what both together do to middle grey comes back far better.
+    assert np.abs(found.gains - gains).max() < 0.1
+    assert np.abs(found.gains - gains).mean() < 0.3 * np.abs(gains - 1).mean()
+    shown, planted = found.gains * 0.5 + found.offsets, gains * 0.5 + offsets
+    assert np.abs(shown - planted).max() < 0.01
+    assert np.abs(planted - 0.5).max() > 0.1
 
 
 def test_exposure_makes_up_for_planted_ones_and_off_means_off(tmp_path: Path) -> None:
@@ -174,10 +176,11 @@ class Killed(Exception):
     pass
 
 
-def kill_after(number: int) -> Callable[[PassRecord, Tensor], None]:
-    def on_pass(record: PassRecord, _: Tensor) -> None:
+def kill_after(number: int) -> Callable[[PassRecord, Tensor], tuple[float, ...]]:
+    def on_pass(record: PassRecord, _: Tensor) -> tuple[float, ...]:
         if record.number > number:
             raise Killed
+        return (10.0 * record.number,)
 
     return on_pass
 
@@ -193,9 +196,12 @@ def halfway(views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def passes_done(views: Views, settings: FitSettings, checkpoint: Path) -> tuple[FitResult, list[int]]:
     numbers: list[int] = []
-    result = fit(
-        views.subset(TRAIN), settings, checkpoint=checkpoint, on_pass=lambda record, _: numbers.append(record.number)
-    )
+
+    def on_pass(record: PassRecord, _: Tensor) -> tuple[float, ...]:
+        numbers.append(record.number)
+        return (10.0 * record.number,)
+
+    result = fit(views.subset(TRAIN), settings, checkpoint=checkpoint, on_pass=on_pass)
     return result, numbers
 
 
@@ -205,6 +211,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(views: Views, result: FitResult,
     for name in ("texture", "weight", "gains", "offsets", "view_weights"):
         assert np.array_equal(getattr(continued, name), getattr(result, name)), name
     assert [(r.number, r.loss) for r in continued.history] == [(r.number, r.loss) for r in result.history]
+    assert [r.figures for r in continued.history] == [(10.0 * number,) for number in range(1, 9)]
     seconds = [record.seconds for record in continued.history]
     assert seconds == sorted(seconds)
 
@@ -223,9 +230,9 @@ def test_a_checkpoint_of_other_settings_is_left_alone(change: dict, views: Views
 
 
 def test_a_checkpoint_of_other_views_is_left_alone(views: Views, halfway: Path) -> None:
-    numbers: list[int] = []
-    fit(views.subset(TRAIN[1:]), SETTINGS, checkpoint=halfway, on_pass=lambda r, _: numbers.append(r.number))
-    assert numbers[0] == 1
+    other = fit(views.subset(TRAIN[1:]), SETTINGS, checkpoint=halfway)
+    assert [record.figures for record in other.history] == [()] * 8  # none is the halfway run's
+    assert np.array_equal(other.texture, fit(views.subset(TRAIN[1:]), SETTINGS).texture)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "other", "flip"])
@@ -337,7 +344,12 @@ def test_a_blurred_photo_counts_less(tmp_path: Path) -> None:
 
 def test_what_each_pass_shows_is_the_texture_so_far(views: Views) -> None:
     shown: list[Tensor] = []
-    result = fit(views.subset((0, 1)), replace(SETTINGS, passes=3), on_pass=lambda _, texture: shown.append(texture))
+
+    def on_pass(_: PassRecord, texture: Tensor) -> tuple[float, ...]:
+        shown.append(texture)
+        return ()
+
+    result = fit(views.subset((0, 1)), replace(SETTINGS, passes=3), on_pass=on_pass)
     assert len(shown) == 3
     assert not shown[-1].requires_grad
     assert np.array_equal(shown[-1].numpy(), result.texture)

@@ -19,7 +19,7 @@ LENSES = [*CAMERAS.values(), Camera("PINHOLE", WIDTH, HEIGHT, (400.0, 400.0, 20.
 PINHOLE = CAMERAS["PINHOLE"]
 OFF = ConfidenceSettings(edge_radius=0, grazing=(0.0, 1e-6), border=0)
 """Everything switched off but what sees no front at all."""
-STRICT = ConfidenceSettings(edge_confidence=0.0, border=0)
+STRICT = ConfidenceSettings(edge_radius=2, edge_confidence=0.0, border=0)
 """Near a depth edge nothing counts, so that exactly those pixels are 0."""
 
 
@@ -74,7 +74,7 @@ def test_a_step_in_depth_is_flagged_within_the_radius_and_nowhere_else(step: flo
 
 def test_near_an_edge_a_pixel_keeps_the_confidence_that_is_set() -> None:
     distance = np.where(np.arange(WIDTH) < 18, 2.0, 3.0) * np.ones((HEIGHT, 1))
-    found = confidence(made_map(distance), ConfidenceSettings(edge_confidence=0.25, border=0))
+    found = confidence(made_map(distance), ConfidenceSettings(edge_radius=2, edge_confidence=0.25, border=0))
     strict = confidence(made_map(distance), STRICT)
     np.testing.assert_array_equal(found, np.where(strict == 0, 0.25, 1.0))
 
@@ -143,7 +143,7 @@ def test_confidence_rises_smoothly_between_the_two_grazing_cosines(cosine: float
     uv_map = made_map(np.ones((5, 5)), cosine)
     # The rest of the photo sees the front, so the mesh is oriented.
     uv_map.cosine[:, 1:] = 1.0
-    found = confidence(uv_map, ConfidenceSettings(border=0))
+    found = confidence(uv_map, ConfidenceSettings(border=0, grazing=(0.05, 0.35)))
     np.testing.assert_allclose(found[:, 0], expected, atol=1e-6)
     assert (found[:, 1:] == 1).all()
 
@@ -159,7 +159,7 @@ def test_both_sides_count_where_much_is_seen_from_behind(cosine: float) -> None:
 def test_the_most_grazing_sample_decides() -> None:
     uv_map = made_map(np.ones((5, 5)), samples=2)
     uv_map.cosine[4, 5] = 0.2
-    found = confidence(uv_map, ConfidenceSettings(border=0))
+    found = confidence(uv_map, ConfidenceSettings(border=0, grazing=(0.05, 0.35)))
     assert found[2, 2] == pytest.approx(0.5, abs=1e-6)
     assert (np.delete(found.ravel(), 12) == 1).all()
 
