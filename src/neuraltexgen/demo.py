@@ -22,7 +22,7 @@ SAMPLES = 3
 PUBLISHED_SAMPLES = 2
 """Our sub-samples a pixel along each side, and the size of the published recipe's UV maps over the photos'."""
 
-ROOM = SyntheticSettings(views=48, width=256, height=192, detail=150.0)
+ROOM = SyntheticSettings(views=52, width=256, height=192, detail=140.0)
 """Small photos, so that both methods and the making of the scene fit into two minutes on two cores."""
 
 
