@@ -125,7 +125,7 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         lead="A texture fitted to photos by gradient descent in image space, and scored on photos it has not seen."
         if outcome.trained.scores
         else "A texture fitted to photos by gradient descent in image space.",
-        summary=summary(outcome),
+        summary=_tiles(outcome),
         views_used=len(outcome.scene.views),
         left_out=outcome.scene.left_out,
         notes=outcome.scene.notes,
@@ -140,6 +140,25 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         settings=config(outcome),
         files=tuple((name, what) for name, what in FILES.items() if name in _file_names(outcome)),
     )
+
+
+def _tiles(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """The main figures as short as the head of a page wants them."""
+    trained, mean = outcome.trained, outcome.trained.mean
+    tiles = [
+        ("photos fitted", str(len(trained.train))),
+        ("photos held out", str(len(trained.held))),
+        ("faces", f"{len(outcome.mesh.faces):,}"),
+        ("texture", f"{outcome.texture.shape[1]} x {outcome.texture.shape[0]}"),
+        ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%}"),
+    ]
+    if trained.scores:
+        tiles += [
+            ("PSNR, colour-fitted", f"{mean.psnr_fitted:.2f} dB"),
+            ("SSIM, colour-fitted", f"{mean.ssim_fitted:.3f}"),
+            ("sharpness", f"{mean.sharpness:.2f}"),
+        ]
+    return (*tiles, ("total time", f"{sum(outcome.seconds.values()):.0f} s"))
 
 
 def _metrics_table(outcome: Outcome) -> Table | None:
