@@ -9,7 +9,7 @@ import numpy as np
 from neuraltexgen.export import export_textured_mesh
 from neuraltexgen.geometry import face_areas
 from neuraltexgen.pipeline import Job, Outcome, texture_capture, texture_scene
-from neuraltexgen.recipes import PUBLISHED
+from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.report import Table
 from neuraltexgen.synthetic import SyntheticScene, SyntheticSettings, make_scene, write_capture
 from neuraltexgen.training import Clock, TrainSettings
@@ -17,12 +17,13 @@ from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.uvmap.atlas import rasterise_atlas, texel_positions
 from neuraltexgen.views import ViewSettings
 
-TEXTURE_SIZE = 2048
+TEXTURE_SIZE = 1536
 SAMPLES = 3
+PASSES = 12
 PUBLISHED_SAMPLES = 2
 """Our sub-samples a pixel along each side, and the size of the published recipe's UV maps over the photos'."""
 
-ROOM = SyntheticSettings(views=52, width=256, height=192, detail=140.0)
+ROOM = SyntheticSettings(views=48, width=192, height=144, detail=112.0)
 """Small photos, so that both methods and the making of the scene fit into two minutes on two cores."""
 
 
@@ -43,7 +44,7 @@ def run_demo(
     with clock.stage("make the scene"):
         scene = make_scene(settings or ROOM)
         capture = write_capture(scene, out / "capture", progress)
-    job = Job(views=ViewSettings(SAMPLES), train=TrainSettings(texture_size=TEXTURE_SIZE, device=device))
+    job = Job(views=ViewSettings(SAMPLES), train=TrainSettings(FitSettings(passes=PASSES), TEXTURE_SIZE, device=device))
     ours = texture_capture(capture, out, job, progress)
     published = texture_scene(ours.scene, out, _published(job), progress)
     export_textured_mesh(out / "published", published.mesh, published.texture)
