@@ -37,8 +37,8 @@ class SyntheticSettings:
     def __post_init__(self) -> None:
         if min(self.views, self.width, self.height, self.supersampling) < 1:
             raise ConfigError("synthetic: views, width, height and supersampling must be at least 1")
-        if not 40 <= self.detail <= 4000 or not 10 <= self.hfov <= 120:
-            raise ConfigError(f"synthetic: detail {self.detail} or hfov {self.hfov} is outside 40..4000 or 10..120")
+        if not 20 <= self.detail <= 4000 or not 10 <= self.hfov <= 120:
+            raise ConfigError(f"synthetic: detail {self.detail} or hfov {self.hfov} is outside 20..4000 or 10..120")
         if self.seed < 0 or min(self.noise_sigma, self.exposure_spread, *self.pose_noise) < 0:
             raise ConfigError("synthetic: the seed and every amount of noise must be 0 or more")
         if self.lens not in LENSES:
