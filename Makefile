@@ -37,8 +37,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+# spandrel without torchvision: the tests need none of it, and PyPI's is built for CUDA. .[test] has the rest of its needs.
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps spandrel
 	touch $@ $(VENV)/.installed
 
 # The glTF validator, for one test; without npm that test is skipped and says so.

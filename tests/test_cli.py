@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 
 COMMAND = Path(sys.executable).parent / "neuraltexgen"
 SCENES = Path(__file__).parents[2] / "shared" / "scenes"
-SUBCOMMANDS = ("texture", "demo", "info", "unwrap", "uvmap", "fit", "evaluate")
+SUBCOMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate")
 SMALL = ("--texture-size", "128", "--passes", "3")
 
 

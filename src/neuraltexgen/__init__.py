@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neuraltexgen.checks import inspect
+    from neuraltexgen.enhance import EnhanceSettings, enhance_capture
     from neuraltexgen.errors import NeuralTexGenError
     from neuraltexgen.evaluation import evaluate_mesh
     from neuraltexgen.export import ExportOptions
     from neuraltexgen.kernels.sample import render
+    from neuraltexgen.losses import NetworkSettings
     from neuraltexgen.outcome import write_outcome
     from neuraltexgen.pipeline import Job, Outcome, texture_capture, texture_scene
     from neuraltexgen.prepared import fit_prepared, write_uv_maps
     from neuraltexgen.readers import ReadOptions, read_capture
     from neuraltexgen.recipes import PUBLISHED, FitSettings
     from neuraltexgen.scene import Camera, Mesh, Scene, View
+    from neuraltexgen.style import StyleSettings
     from neuraltexgen.texture import TextureSettings
     from neuraltexgen.training import TrainSettings
     from neuraltexgen.unwrap import UnwrapSettings
@@ -27,20 +30,24 @@ __all__ = [
     "PUBLISHED",
     "Camera",
     "ConfidenceSettings",
+    "EnhanceSettings",
     "ExportOptions",
     "FitSettings",
     "Job",
     "Mesh",
+    "NetworkSettings",
     "NeuralTexGenError",
     "Outcome",
     "RayCaster",
     "ReadOptions",
     "Scene",
+    "StyleSettings",
     "TextureSettings",
     "TrainSettings",
     "UnwrapSettings",
     "View",
     "ViewSettings",
+    "enhance_capture",
     "evaluate_mesh",
     "fit_prepared",
     "inspect",
@@ -58,20 +65,24 @@ _MODULES = {
     "PUBLISHED": "recipes",
     "Camera": "scene",
     "ConfidenceSettings": "visibility",
+    "EnhanceSettings": "enhance",
     "ExportOptions": "export",
     "FitSettings": "recipes",
     "Job": "pipeline",
     "Mesh": "scene",
+    "NetworkSettings": "losses",
     "NeuralTexGenError": "errors",
     "Outcome": "pipeline",
     "RayCaster": "uvmap.raycast",
     "ReadOptions": "readers",
     "Scene": "scene",
+    "StyleSettings": "style",
     "TextureSettings": "texture",
     "TrainSettings": "training",
     "UnwrapSettings": "unwrap",
     "View": "scene",
     "ViewSettings": "views",
+    "enhance_capture": "enhance",
     "evaluate_mesh": "evaluation",
     "fit_prepared": "prepared",
     "inspect": "checks",

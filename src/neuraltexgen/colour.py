@@ -19,6 +19,24 @@ Weights = Float[Tensor, "h w"]
 Blocks = Float[Tensor, "rows cols c"]
 
 
+class _Clip(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, image: Tensor) -> Tensor:
+        ctx.save_for_backward(image)
+        return image.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor) -> Tensor:
+        (image,) = ctx.saved_tensors
+        further_out = ((image < 0) & (gradients[0] > 0)) | ((image > 1) & (gradients[0] < 0))
+        return torch.where(further_out, torch.zeros_like(image), gradients[0])
+
+
+def clip_colours(image: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Colours clipped to [0, 1]; beyond it only gradients that lead back are let through, so nothing gets stuck."""
+    return _Clip.apply(image)  # pyright: ignore[reportReturnType]
+
+
 class ViewColours:
     """Gain and offset per view and channel: a view shows `gain * texture + offset`.
 

@@ -29,6 +29,10 @@ class CameraError(NeuralTexGenError):
     """A camera model, its parameters or a pose make no sense."""
 
 
+class EnhanceError(NeuralTexGenError):
+    """A super-resolution model can't be used, or the enhanced photos have no place to go."""
+
+
 class UnwrapError(NeuralTexGenError):
     """A parametrisation back end failed, or the uvs are unusable."""
 

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from neuraltexgen.colour import ViewColours
+from neuraltexgen.colour import ViewColours, clip_colours
 from neuraltexgen.errors import FitError
-from neuraltexgen.files import content_key, whole_file
+from neuraltexgen.files import content_key, plain, whole_file
 from neuraltexgen.kernels.sample import render, splat, splat_weight
-from neuraltexgen.losses import LossTerm, parse_loss, total
+from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import PyramidTexture
@@ -34,6 +34,9 @@ EXPOSURE_FROM, SHARPNESS_FROM = 2, 3
 EXPOSURE_PRIOR = 0.03
 """Share of a view's pixels whose weight says that its exposure is the mean one: what a view that shares less than this
 with others is left with."""
+
+SEED_STEP = 1_000_003
+"""Keeps the random numbers of one seed's passes apart from the next seed's."""
 
 SHARPNESS_SLACK = 0.05
 """Differences of the log sharpness that mean nothing: photos of a clean capture scatter by about this much."""
@@ -70,32 +73,40 @@ def fit(
     progress: Progress = no_progress,
     checkpoint: Path | None = None,
     on_pass: Callable[[PassRecord, Tensor], tuple[float, ...]] | None = None,
+    start: FitResult | None = None,
+    memory: NetworkMemory | None = None,
 ) -> FitResult:
     """Fits a texture to views. Deterministic for a seed on one CPU; goes on from `checkpoint` if that is there.
 
     `on_pass` is given each pass's record and the composed texture (H W c); the figures it returns are kept in the
-    history. Raises FitError: no view, no pixel with any
-    confidence, or a loss that is not finite. LossError: an unknown loss.
+    history. `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network.
+    Raises FitError: no view, no pixel with any confidence, or a loss that is not finite. LossError: an unknown loss, or
+    one that can't be set up.
     """
     if len(views) == 0:
         raise FitError("no view to fit")
-    run = _Run(views, settings)
-    start = run.restore(checkpoint)
-    for number in progress(range(start, settings.passes), "fit", settings.passes - start):
-        run.one_pass(number)
-        if on_pass is not None:
-            figures = on_pass(run.history[-1], run.texture().detach())
-            run.history[-1] = replace(run.history[-1], figures=figures)
-        run.save(checkpoint, last=number + 1 == settings.passes)
-    return run.result()
+    run = _Run(views, settings, start, memory)
+    try:
+        done = run.restore(checkpoint)
+        for number in progress(range(done, settings.passes), "fit", settings.passes - done):
+            run.one_pass(number)
+            if on_pass is not None:
+                figures = on_pass(run.history[-1], run.texture().detach())
+                run.history[-1] = replace(run.history[-1], figures=figures)
+            run.save(checkpoint, last=number + 1 == settings.passes)
+        return run.result()
+    finally:
+        run.objective.close()
 
 
 class _Run:
     """The state of one fit: texture, optimiser, colours, view weights, history."""
 
-    def __init__(self, views: Views, settings: FitSettings) -> None:
+    def __init__(
+        self, views: Views, settings: FitSettings, start: FitResult | None, memory: NetworkMemory | None
+    ) -> None:
         self.views, self.settings = views, settings
-        self.terms: tuple[LossTerm, ...] = tuple(parse_loss(text) for text in settings.losses)
+        self.objective = Objective(settings.losses, settings.network, views.device, memory)
         self.texture = PyramidTexture(settings.texture).to(views.device)
         self.batch = _batch(settings.batch, len(views))
         first = views[0]
@@ -108,6 +119,11 @@ class _Run:
             parameters, lr=settings.learning_rate, betas=settings.betas, eps=eps, fused=True
         )
         self.colours = ViewColours(len(views), settings.texture.channels, views.device)
+        if start is not None:
+            self.texture.set(torch.from_numpy(start.texture))
+            self.colours.gains = torch.from_numpy(start.gains).to(views.device)
+            self.colours.offsets = torch.from_numpy(start.offsets).to(views.device)
+        self.start_key = None if start is None else content_key(start.texture, start.gains, start.offsets)
         self.shared = views_per_texel(views, settings.texture.size) if settings.exposure else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
@@ -160,10 +176,13 @@ class _Run:
         coloured = self.colours.apply(index, plain)
         if self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM:
             self._measure_sharpness(index, coloured.detach(), photo, valid)
+        if self.settings.clip:
+            coloured = clip_colours(coloured)
         # A pixel of low confidence is drawn towards the photo, so that any loss, not only a mean over pixels, sees
         # less of its difference there.
         blended = torch.where(valid[..., None], photo + view.confidence[..., None] * (coloured - photo), photo)
-        return total(self.terms, _planes(blended), _planes(photo), valid[None, None])
+        visit = Visit(index, self.settings.seed * SEED_STEP + number)
+        return self.objective(_planes(blended), _planes(photo), valid[None, None], visit)
 
     def _step(self, step: int, composed: Tensor, gradient: Tensor) -> None:
         self.optimiser.param_groups[0]["lr"] = self.settings.learning_rate * self._schedule(step)
@@ -232,8 +251,9 @@ class _Run:
         return len(self.history)
 
     def key(self) -> str:
-        """What must be equal for a state to be taken up: settings and views."""
-        return content_key(asdict(self.settings), [path.name for path in self.views.files])
+        """What must be equal for a state to be taken up: settings, losses, views and the start."""
+        views = [path.name for path in self.views.files]
+        return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key)
 
     @torch.no_grad()
     def result(self) -> FitResult:
@@ -298,4 +318,4 @@ def _planes(image: Tensor) -> Tensor:
 
 
 def _generator(seed: int, number: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed * 1_000_003 + number)
+    return torch.Generator().manual_seed(seed * SEED_STEP + number)

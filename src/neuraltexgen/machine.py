@@ -1,10 +1,12 @@
 """What the machine offers: the device to compute on and the memory to keep within."""
 
 import os
+from pathlib import Path
 
 import torch
 
 from neuraltexgen.errors import ConfigError
+from neuraltexgen.losses import NetworkMemory
 
 GIB = 1 << 30
 BASELINE = int(0.75 * GIB)
@@ -36,6 +38,16 @@ def memory_budget(gib: float | None, device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         return int(0.9 * free)
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def network_memory(budget: int, device: torch.device, folder: Path) -> NetworkMemory:
+    """How a fit with a network shares out its budget: on CUDA a third for a step and a third for targets, which
+    overflow into host memory; on the CPU an eighth (1 GiB at the most) and a quarter. The rest overflows to `folder`.
+    """
+    host = memory_budget(None, torch.device("cpu"))
+    if device.type == "cuda":
+        return NetworkMemory(step=budget // 3, device=budget // 3, host=host // 2, folder=folder)
+    return NetworkMemory(step=min(budget // 8, GIB), host=budget // 4, folder=folder)
 
 
 def view_budget(budget: int, fit_bytes: int, largest_view: int) -> int:

@@ -4,16 +4,15 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from neuraltexgen.colour import fit_colour
+from neuraltexgen.windows import dissimilarity
 
 Pixels = Float[Tensor, "h w c"]
 PixelMask = Bool[Tensor, "h w"]
 
-SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 PSNR_CEILING = 100.0
 """dB given to equal images, so that means stay finite."""
 
@@ -59,15 +58,10 @@ def ssim(render: Pixels, photo: Pixels, mask: PixelMask) -> float:
     """
     if not mask.any():
         return math.nan
-    zero = torch.zeros((), device=render.device)
-    x, y = (torch.where(mask, image.permute(2, 0, 1).float(), zero) for image in (render.clamp(0, 1), photo))
-    norm = _blur(mask.float()[None]).clamp(min=1e-6)
-    planes = torch.cat((x, y, x * x, y * y, x * y))
-    mean_x, mean_y, xx, yy, xy = (_blur(planes) / norm).chunk(5)
-    var_x, var_y, cov = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
-    c1, c2 = 0.01**2, 0.03**2
-    value = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-    return float(value[:, mask].to(torch.float64).mean())
+    x, y = (image.permute(2, 0, 1)[None].float() for image in (render.clamp(0, 1), photo))
+    luminance, structure = dissimilarity(x, y, mask[None, None])
+    value = (1 - luminance) * (1 - structure)
+    return float(value[0, :, mask].to(torch.float64).mean())
 
 
 def sharpness(render: Pixels, photo: Pixels, mask: PixelMask) -> float:
@@ -105,16 +99,3 @@ def mean_score(scores: list[Score]) -> Score:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else math.nan
-
-
-def _blur(planes: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
-    """Gaussian window sum, zeros beyond the border: the caller divides by the blurred mask."""
-    radius = SSIM_WINDOW // 2
-    weights = [math.exp(-((place / SSIM_SIGMA) ** 2) / 2) for place in range(-radius, radius + 1)]
-    for axis in (1, 2):
-        length = planes.shape[axis]
-        padded = F.pad(planes, (radius, radius) if axis == 2 else (0, 0, radius, radius))
-        planes = torch.zeros_like(planes)
-        for i, weight in enumerate(weights):
-            planes.add_(padded.narrow(axis, i, length), alpha=weight / sum(weights))
-    return planes

@@ -105,6 +105,8 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     ]
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)
+    if trained.settings.style is not None:
+        rows.append(("style", f"{trained.settings.style.picture.name}, put on after the texture was scored"))
     rows.append(("time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())))
     return tuple(rows)
 
@@ -233,6 +235,8 @@ def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
 
 
 def _caption(outcome: Outcome) -> str:
+    if outcome.job.train.style is not None:
+        return "the texture shown has a picture's style; the scores are from before"
     if not outcome.trained.held:
         return "used in the fit"
     if outcome.job.train.final_fit:

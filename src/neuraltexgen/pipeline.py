@@ -7,6 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from neuraltexgen.enhance import EnhanceSettings, enhance_scene
 from neuraltexgen.errors import MeshError, ReaderError
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
@@ -31,11 +32,12 @@ OVERLAP_SHARE = 0.001
 class Job:
     """Everything that decides a run, in the order of the flow.
 
-    `cache`: a folder that keeps UV maps and uvs between runs; None keeps them in the output folder, so that a killed
-    run goes on.
+    `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs; None keeps them in the output folder, so
+    that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
+    enhance: EnhanceSettings = EnhanceSettings()
     unwrap: UnwrapSettings = UnwrapSettings()
     views: ViewSettings = ViewSettings()
     train: TrainSettings = TrainSettings()
@@ -86,6 +88,11 @@ def texture_scene(
     names = [view.name for view in scene.views]
     with clock.stage("unwrap"):
         mesh, method = unwrapped(scene, job.unwrap, cache, progress)
+    if job.enhance.on:
+        with clock.stage("enhance"):
+            memory = job.train.memory
+            done = enhance_scene(scene, job.enhance, cache / "enhanced", job.train.device, memory, progress)
+            scene, job = done.scene, replace(job, enhance=done.settings)
     with clock.stage("UV maps"):
         paths = prepare_views(scene.views, RayCaster(mesh), mesh_key(mesh), job.views, cache / "views", progress)
     trained = train_and_score(paths, names, job.train, cache, progress, clock)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neuraltexgen.errors import ConfigError
+from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.texture import TextureSettings
 
 
@@ -16,7 +17,8 @@ class FitSettings:
     `damping`: Adam's epsilon in units of one pixel's gradient, so that texels with hardly any data hardly move; None
     is PyTorch's 1e-8. `exposure`: fit gain and offset per view and channel. `sharpness_power`: a view counts (its
     sharpness relative to the render's, over the median view's) to this power, small differences aside; 0 is off.
-    `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's.
+    `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's. `clip`: the losses see
+    colours within [0, 1] only. `network`: for the losses that look at VGG-16's features.
     """
 
     texture: TextureSettings = TextureSettings()
@@ -31,6 +33,8 @@ class FitSettings:
     exposure: bool = True
     sharpness_power: float = 10.0
     compare_at: Literal["photo", "uvmap"] = "photo"
+    clip: bool = False
+    network: NetworkSettings = NetworkSettings()
     seed: int = 0
 
     def __post_init__(self) -> None:

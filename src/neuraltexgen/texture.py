@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -59,6 +60,15 @@ class PyramidTexture(nn.Module):
         weights = self.settings.level_weights
         terms = [w * level.square().mean() for w, level in zip(weights, self.levels, strict=True) if w > 0]
         return torch.stack(terms).sum() if terms else torch.zeros((), device=self.levels[0].device)
+
+    @torch.no_grad()
+    def set(self, texture: Float[Tensor, "H W c"]) -> None:
+        """Makes the composed texture this one: each level takes what is left of it at its own size, coarsest first."""
+        planes = texture.to(self.levels[0].device).permute(2, 0, 1)[None] - MIDDLE
+        for index in reversed(range(len(self.levels))):
+            wanted = F.avg_pool2d(planes, 2**index)[0].permute(1, 2, 0)
+            coarser = [torch.zeros_like(self.levels[index]), *self.levels[index + 1 :]]
+            self.levels[index].copy_(wanted - compose(coarser))
 
     @torch.no_grad()
     def recolour(self, gain: Float[Tensor, "c"], offset: Float[Tensor, "c"]) -> None:

@@ -13,11 +13,16 @@ from torch import Tensor
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels
 from neuraltexgen.fit import FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
-from neuraltexgen.machine import choose_device, memory_budget, view_budget
+from neuraltexgen.losses import NetworkMemory, needs_network
+from neuraltexgen.machine import choose_device, memory_budget, network_memory, view_budget
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.recipes import FitSettings, fit_bytes
+from neuraltexgen.style import StyleSettings, stylise
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views, load_view
+
+NETWORK_BYTES = 600 << 20
+"""VGG-16's filters and their transforms, at the most."""
 
 TEXELS_PER_PIXEL = 1.5
 """Side length of a pixel's patch in texels that an automatic texture size aims at: finer than the photos, so that
@@ -28,14 +33,15 @@ sub-pixel detail that several photos share has room."""
 class TrainSettings:
     """`texture_size`: side in texels, None to choose it from the photos' detail. `holdout`: see `holdout.held_out`.
 
-    `final_fit`: fit once more on all views after scoring, and keep that. `memory`: GiB to keep within, None for half
-    the machine's.
+    `final_fit`: fit once more on all views after scoring, and keep that. `style`: go on towards the style of a picture
+    after that. `memory`: GiB to keep within, None for half the machine's.
     """
 
     fit: FitSettings = FitSettings()
     texture_size: int | None = None
     holdout: str = "8"
     final_fit: bool = False
+    style: StyleSettings | None = None
     device: str = "auto"
     memory: float | None = None
 
@@ -97,17 +103,22 @@ def train_and_score(
     held = held_out(names, settings.holdout)
     train = tuple(i for i in range(len(paths)) if i not in held)
     settings = _sized(settings, paths)
-    views = Views(paths, device, _budget(settings, paths, device))
+    views, memory = _views(settings, paths, device, cache)
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
-        result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", watch if held else None)
+        on_pass = watch if held else None
+        result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, memory=memory)
     curve = tuple((r.number, r.figures[0], r.figures[1]) for r in result.history if r.figures)
     with clock.stage("score"):
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
         with clock.stage("final fit"):
-            result = fit(views, settings.fit, progress, cache / "final.pt")
+            result = fit(views, settings.fit, progress, cache / "final.pt", memory=memory)
+    if settings.style is not None:
+        fitted = views if settings.final_fit else views.subset(train)
+        with clock.stage("style"):
+            result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", memory=memory)
     seen = watch.seen.cpu().numpy()
     return Trained(settings, views, train, held, result, seen, scores, curve)
 
@@ -146,6 +157,14 @@ def _sized(settings: TrainSettings, paths: Sequence[Path]) -> TrainSettings:
     return replace(settings, fit=fit_settings, texture_size=size)
 
 
-def _budget(settings: TrainSettings, paths: Sequence[Path], device: torch.device) -> int:
+def _views(
+    settings: TrainSettings, paths: Sequence[Path], device: torch.device, cache: Path
+) -> tuple[Views, NetworkMemory]:
+    """The views, and what is left of the memory for a network if a loss has one."""
+    budget, needed = memory_budget(settings.memory, device), fit_bytes(settings.fit)
+    memory = NetworkMemory()
+    if settings.style is not None or needs_network(settings.fit.losses):
+        memory = network_memory(budget, device, cache / "targets")
+        needed += NETWORK_BYTES + memory.step + (memory.device if device.type == "cuda" else memory.host)
     largest = max(path.stat().st_size for path in paths)
-    return view_budget(memory_budget(settings.memory, device), fit_bytes(settings.fit), largest)
+    return Views(paths, device, view_budget(budget, needed, largest)), memory

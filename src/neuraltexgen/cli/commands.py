@@ -1,16 +1,26 @@
 """The subcommands: each says what it takes, calls the library, and tells what came out."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import tyro
 
 from neuraltexgen.checks import inspect
-from neuraltexgen.cli.options import Fitting, Maybe, Out, OutFile, Reading, Resources, Sampling
+from neuraltexgen.cli.options import (
+    Capture,
+    Enhancing,
+    Fitting,
+    Maybe,
+    Out,
+    OutFile,
+    Reading,
+    Resources,
+    Sampling,
+    Styling,
+)
+from neuraltexgen.cli.rows import left_out, left_out_rows, notes
 from neuraltexgen.cli.talk import Talk
 from neuraltexgen.demo import run_demo
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
@@ -22,11 +32,9 @@ from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
 from neuraltexgen.pipeline import Job, texture_capture, unwrapped
 from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
-from neuraltexgen.scene import LeftOut
 from neuraltexgen.training import TrainSettings
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 
-Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
 MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
 Method = Literal["auto", "keep", "xatlas"]
 
@@ -52,8 +60,10 @@ class Texture:
     glb_image: Literal["png", "jpeg"] = "png"
     """The image inside the GLB."""
     reading: Reading = field(default_factory=Reading)
+    enhancing: Enhancing = field(default_factory=Enhancing)
     sampling: Sampling = field(default_factory=Sampling)
     fitting: Fitting = field(default_factory=Fitting)
+    styling: Styling = field(default_factory=Styling)
     resources: Resources = field(default_factory=Resources)
     talk: Talk = field(default_factory=Talk)
 
@@ -61,6 +71,7 @@ class Texture:
         """The library's settings."""
         return Job(
             read=self.reading.settings(),
+            enhance=self.enhancing.settings(),
             unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048),
             views=self.sampling.settings(),
             train=TrainSettings(
@@ -68,6 +79,7 @@ class Texture:
                 texture_size=self.texture_size,
                 holdout=self.holdout,
                 final_fit=self.final_fit,
+                style=self.styling.settings(),
                 device=self.resources.device,
                 memory=self.resources.memory,
             ),
@@ -80,7 +92,7 @@ class Texture:
         files = (*outcome.files, *write_outcome(self.out, outcome))
         if self.resources.cache is None:
             shutil.rmtree(self.out / ".cache", ignore_errors=True)
-        rows = (*summary(outcome), *_left_out(outcome.scene.left_out), *_notes(outcome.scene.notes))
+        rows = (*summary(outcome), *left_out(outcome.scene.left_out), *notes(outcome.scene.notes))
         self.talk.rows((*rows, *self.talk.files(files)), metrics(outcome))
 
 
@@ -140,7 +152,7 @@ class Info:
                     f"{info.median_distance:.4g} (median); {info.seeing:.0%} of the views have the mesh in view",
                 )
             )
-        rows += [*_left_out_rows(info.left_out), *_notes(info.notes), *(("warning", text) for text in info.warnings)]
+        rows += [*left_out_rows(info.left_out), *notes(info.notes), *(("warning", text) for text in info.warnings)]
         self.talk.rows(rows, plain(info.to_json()))
 
 
@@ -166,7 +178,7 @@ class Unwrap:
         [(mesh, method)] = [unwrap(loaded.mesh, settings) for _ in self.talk.progress(range(1), "unwrap", 1)]
         write_mesh(self.out, mesh)
         faces, uvs = len(mesh.faces), 0 if mesh.uvs is None else len(mesh.uvs)
-        rows = [("method", method), ("mesh", f"{faces:,} faces, {uvs:,} uvs"), *_notes(loaded.notes)]
+        rows = [("method", method), ("mesh", f"{faces:,} faces, {uvs:,} uvs"), *notes(loaded.notes)]
         self.talk.rows((*rows, *self.talk.files([self.out])), {"method": method, "faces": faces, "uvs": uvs})
 
 
@@ -195,7 +207,7 @@ class UVMaps:
         mesh, _ = unwrapped(scene, UnwrapSettings(self.unwrap), self.out / ".cache", self.talk.progress)
         files = write_uv_maps(scene, mesh, self.out, settings, self.talk.progress)
         shutil.rmtree(self.out / ".cache", ignore_errors=True)
-        rows = [("UV maps", f"{len(files)} in {self.out / 'uvs'}"), *_left_out(scene.left_out), *_notes(scene.notes)]
+        rows = [("UV maps", f"{len(files)} in {self.out / 'uvs'}"), *left_out(scene.left_out), *notes(scene.notes)]
         self.talk.rows(rows, {"uv_maps": [str(path) for path in files]})
 
 
@@ -214,6 +226,7 @@ class Fit:
     holdout: str = "8"
     """Photos kept out of the fit and scored: N for every Nth, a file or a list of names, or none."""
     fitting: Fitting = field(default_factory=Fitting)
+    styling: Styling = field(default_factory=Styling)
     resources: Resources = field(default_factory=Resources)
     talk: Talk = field(default_factory=Talk)
 
@@ -222,6 +235,7 @@ class Fit:
             fit=self.fitting.settings(),
             texture_size=self.texture_size,
             holdout=self.holdout,
+            style=self.styling.settings(),
             device=self.resources.device,
             memory=self.resources.memory,
         )
@@ -284,22 +298,3 @@ def _score_cells(name: str, s: Score) -> tuple[str, ...]:
         f"{share[1]:.3f}",
         str(s.pixels),
     )
-
-
-def _left_out(views: tuple[LeftOut, ...]) -> list[tuple[str, str]]:
-    return _left_out_rows([(view.name, view.reason) for view in views])
-
-
-def _left_out_rows(views: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """One row per reason: how many views, and the first few."""
-    reasons = np.unique([reason for _, reason in views]) if views else []
-    rows = []
-    for reason in reasons:
-        names = [name for name, why in views if why == reason]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        rows.append(("left out", f"{', '.join(names[:3])}{more}: {reason}"))
-    return rows
-
-
-def _notes(notes: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [("note", note) for note in notes]

@@ -6,12 +6,16 @@ from typing import Annotated, Literal
 
 import tyro
 
+from neuraltexgen.enhance import EnhanceSettings
+from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.readers import ReadOptions
 from neuraltexgen.recipes import PUBLISHED, FitSettings
+from neuraltexgen.style import StyleSettings
 from neuraltexgen.texture import TextureSettings
 from neuraltexgen.views import ViewSettings
 from neuraltexgen.visibility import ConfidenceSettings
 
+Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
 Out = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
 OutFile = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 Maybe = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -37,6 +41,28 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Enhancing:
+    """What to do to the photos before anything else, in this order; nothing by default."""
+
+    denoise: float = 0.0
+    """Take out noise: 1 for as much as each photo is found to have, more for photos that compression has smoothed."""
+    super_resolution: Annotated[Path | None, tyro.conf.arg(metavar="MODEL")] = None
+    """Enlarge or restore the photos with a model (.pth or .safetensors); needs neuraltexgen[superres]."""
+    sharpen: float = 0.0
+    """Steepen edges, without halos; 0.5 is moderate, 1 strong."""
+    white_balance: bool = False
+    """Make the light grey, with one gain per channel for the whole capture."""
+
+    def settings(self) -> EnhanceSettings:
+        return EnhanceSettings(
+            denoise=self.denoise,
+            super_resolution=self.super_resolution,
+            sharpen=self.sharpen,
+            white_balance=self.white_balance,
+        )
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How the photos look at the texture."""
 
@@ -55,8 +81,8 @@ class Fitting:
 
     recipe: Literal["ours", "published"] = "ours"
     """Ours, or NeuralTexGen's: 20 + 40 passes, L1 10, gradients 20, at the UV map's resolution, no exposure."""
-    loss: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=WEIGHT")] = ()
-    """An image loss: l1, l2, huber, charbonnier, gradient_l1, or your own as MODULE:FUNCTION. Repeat for a sum."""
+    loss: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=WEIGHT[@LAYER]")] = ()
+    """An image loss, a preset, or your own as MODULE:FUNCTION; `neuraltexgen losses` lists them. Repeat for a sum."""
     passes: int | None = None
     """Passes over the photos."""
     batch: int | None = None
@@ -75,6 +101,14 @@ class Fitting:
     """Compare at the photo's own resolution, or enlarge the photo to the UV map's."""
     seed: int = 0
     """Decides the order of photos; one seed, one result."""
+    vgg_weights: Maybe = None
+    """VGG-16's weights (a torchvision state dict or safetensors); torch.hub's, downloaded once, if not given."""
+    lpips_weights: Maybe = None
+    """The linear heads of LPIPS for VGG-16."""
+    vgg_input: Literal["imagenet", "published"] = "imagenet"
+    """How images are scaled for VGG-16: ImageNet's normalisation, or none, as NeuralTexGen has it."""
+    crop: Literal["whole", "auto"] | int = "whole"
+    """What VGG-16 sees of a photo in a step: all, one random crop as large as memory allows, or one of N pixels."""
 
     def settings(self, channels: int = 3) -> FitSettings:
         base = PUBLISHED if self.recipe == "published" else FitSettings()
@@ -84,7 +118,27 @@ class Fitting:
         # The size is set later, from the photos, unless it is given; this one fits any number of levels.
         texture = TextureSettings((2 ** len(levels),) * 2, channels, levels)
         given |= {"losses": self.loss or base.losses, "exposure": self.exposure and base.exposure, "seed": self.seed}
+        given["network"] = NetworkSettings(self.vgg_weights, self.lpips_weights, self.vgg_input, self.crop)
         return replace(base, texture=texture, **given)
+
+
+@dataclass(frozen=True)
+class Styling:
+    """Style transfer: after the fit, go on towards the style of a picture."""
+
+    style: Annotated[Path | None, tyro.conf.arg(metavar="IMAGE")] = None
+    """A picture whose style the texture takes, the same in all views."""
+    style_strength: float = 1.0
+    """More is further from the photos."""
+    style_size: int | None = None
+    """The picture's long side in pixels, which decides how large its strokes are; as it is if not given."""
+    style_passes: int = 6
+    """Passes over the photos."""
+
+    def settings(self) -> StyleSettings | None:
+        if self.style is None:
+            return None
+        return StyleSettings(self.style, self.style_strength, self.style_size, self.style_passes)
 
 
 @dataclass(frozen=True)

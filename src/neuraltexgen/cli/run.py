@@ -9,6 +9,8 @@ from typing import Annotated, Union
 import tyro
 
 from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, Unwrap, UVMaps
+from neuraltexgen.cli.enhancing import Enhance
+from neuraltexgen.cli.losses import Losses
 from neuraltexgen.errors import NeuralTexGenError
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
@@ -17,10 +19,12 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
     Annotated[Texture, tyro.conf.subcommand("texture")],
     Annotated[Demo, tyro.conf.subcommand("demo")],
     Annotated[Info, tyro.conf.subcommand("info")],
+    Annotated[Enhance, tyro.conf.subcommand("enhance")],
     Annotated[Unwrap, tyro.conf.subcommand("unwrap")],
     Annotated[UVMaps, tyro.conf.subcommand("uvmap")],
     Annotated[Fit, tyro.conf.subcommand("fit")],
     Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
+    Annotated[Losses, tyro.conf.subcommand("losses")],
 ]
 
 

@@ -17,6 +17,7 @@ from neuraltexgen.files import whole_file
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def write_png(path: Path, image: Float32[np.ndarray, "h w c"], *, bits: int = 8)
     if not np.isfinite(image).all():
         raise ImageError(f"{path}: {int((~np.isfinite(image)).sum())} values are not finite")
     levels = 2**bits - 1
-    samples = np.rint(np.clip(image, 0, 1).astype(np.float64) * levels).astype(">u2" if bits == 16 else "u1")
+    samples = np.empty(image.shape, ">u2" if bits == 16 else "u1")
+    for top in range(0, height, ROWS):  # rounding takes doubles, and a whole photo of them is large
+        samples[top : top + ROWS] = np.rint(np.clip(image[top : top + ROWS], 0, 1).astype(np.float64) * levels)
     rows = samples.reshape(height, -1).view(np.uint8)
     filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = 2  # every row as the difference to the one above: cheap, and smooth images compress well

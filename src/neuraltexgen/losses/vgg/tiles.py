@@ -1,0 +1,82 @@
+"""How an image is cut for the network: tiles with a halo, so that no feature knows that it was cut."""
+
+from dataclasses import dataclass
+
+import torch
+
+from neuraltexgen.losses.vgg.network import LAYERS, reach, stride
+
+ALIGNMENT = 128
+"""Tiles start at multiples of this many pixels: of every layer's stride, and of the patches of `gram_patch`."""
+
+
+NUMBERS_PER_PIXEL = 560
+"""Numbers that are alive at the peak of a step, per pixel that the network is shown: all its activations (302 up to
+relu5_3), and in the first block a gradient or two with their working copies (64 each)."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Along one axis: the pixels [first, last) that a tile answers for, and those that the network is shown."""
+
+    first: int
+    last: int
+    shown_first: int
+    shown_last: int
+
+    def shown(self, step: int, size: int) -> slice:
+        """Features of the tile, counted in the layer (of an image of `size` pixels) that the network gives."""
+        start = self.shown_first // step
+        return slice(self.first // step - start, _end(self.last, step, size) - start)
+
+    def whole(self, step: int, size: int) -> slice:
+        """The same features, counted in the layer of the whole image."""
+        return slice(self.first // step, _end(self.last, step, size))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of an image (of `size` rows, columns) that is shown to the network at a time."""
+
+    down: Span
+    across: Span
+    size: tuple[int, int]
+
+    def place(self, step: int) -> tuple[slice, slice]:
+        """Its own features, in rows and columns, in what the network gives for its window."""
+        return self.down.shown(step, self.size[0]), self.across.shown(step, self.size[1])
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Pixels that the network is shown, as rows and columns."""
+        return slice(self.down.shown_first, self.down.shown_last), slice(
+            self.across.shown_first, self.across.shown_last
+        )
+
+
+def cut(height: int, width: int, side: int, deepest: str) -> tuple[Tile, ...]:
+    """Tiles of at most `side` pixels (a multiple of 128 at least) that cover an image, for features up to `deepest`."""
+    halo = -(-reach(deepest) // stride(LAYERS[-1])) * stride(LAYERS[-1])
+    side = max(ALIGNMENT, side // ALIGNMENT * ALIGNMENT)
+    downs, acrosses = _spans(height, side, halo), _spans(width, side, halo)
+    return tuple(Tile(down, across, (height, width)) for down in downs for across in acrosses)
+
+
+def largest_side(memory: int, dtype: torch.dtype, deepest: str) -> int:
+    """The side of the largest square tile whose step takes at most so many bytes; 128 at least."""
+    pixels = memory / (NUMBERS_PER_PIXEL * dtype.itemsize)
+    return max(ALIGNMENT, int(pixels**0.5 - 2 * reach(deepest)) // ALIGNMENT * ALIGNMENT)
+
+
+def _spans(size: int, side: int, halo: int) -> list[Span]:
+    """Even spans, each a multiple of the alignment but the last."""
+    count = -(-size // side)
+    even = -(-size // count)
+    step = min(-(-even // ALIGNMENT) * ALIGNMENT, side)
+    starts = range(0, size, step)
+    return [Span(s, min(s + step, size), max(s - halo, 0), min(s + step + halo, size)) for s in starts]
+
+
+def _end(last: int, step: int, size: int) -> int:
+    """A tile that ends at the image's edge ends with the layer, which leaves out an incomplete block."""
+    return size // step if last == size else last // step
