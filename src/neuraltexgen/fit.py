@@ -127,7 +127,7 @@ class _Run:
         self.shared = views_per_texel(views, settings.texture.size) if settings.exposure else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
-        self.steps_per_pass = math.ceil(len(views) / self.batch)
+        self.steps_per_pass = steps_per_pass(settings.batch, len(views))
         self._started = self._saved = time.monotonic()
 
     def one_pass(self, number: int) -> None:
@@ -303,6 +303,11 @@ def enlarge_photo(view: FitView) -> FitView:
         seen=seen,
         confidence=seen[..., 0].float(),
     )
+
+
+def steps_per_pass(batch: int | None, views: int) -> int:
+    """Optimiser steps in a pass over so many views, for the `batch` of FitSettings."""
+    return math.ceil(views / _batch(batch, views))
 
 
 def _batch(wanted: int | None, views: int) -> int:

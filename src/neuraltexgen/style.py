@@ -1,5 +1,6 @@
 """Style transfer onto a surface: the fitted texture goes on to be trained against the style of a picture."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.fit import FitResult, PassRecord, fit
+from neuraltexgen.fit import FitResult, PassRecord, fit, steps_per_pass
 from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings
 from neuraltexgen.losses.objective import style_picture
 from neuraltexgen.losses.vgg.heads import Content, Gram
@@ -19,19 +20,23 @@ from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
 
 
+STEPS = 600
+"""After which a style has settled, whatever the number of photos."""
+
+
 @dataclass(frozen=True)
 class StyleSettings:
     """`strength`: multiplies the weight of the style. `size`: the picture's long side in pixels, None as it is; it
-    decides how large the picture's strokes are on the photos. `passes` over the photos.
+    decides how large the picture's strokes are on the photos. `passes` over the photos, None for about 600 steps.
     """
 
     picture: Path
     strength: float = 1.0
     size: int | None = None
-    passes: int = 6
+    passes: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength < float("inf") or self.passes < 1:
+        if not 0 <= self.strength < float("inf") or (self.passes is not None and self.passes < 1):
             raise ConfigError(
                 "style: a finite strength >= 0 and at least one pass are needed", fix="--style-strength 1"
             )
@@ -58,7 +63,7 @@ def stylise(
         settings,
         losses=balanced_losses(network, style.strength, views.device),
         network=network,
-        passes=style.passes,
+        passes=style.passes or math.ceil(STEPS / steps_per_pass(settings.batch, len(views))),
         exposure=False,
         sharpness_power=0.0,
         clip=True,

@@ -132,8 +132,8 @@ class Styling:
     """More is further from the photos."""
     style_size: int | None = None
     """The picture's long side in pixels, which decides how large its strokes are; as it is if not given."""
-    style_passes: int = 6
-    """Passes over the photos."""
+    style_passes: int | None = None
+    """Passes over the photos; for about 600 steps if not given."""
 
     def settings(self) -> StyleSettings | None:
         if self.style is None:
