@@ -109,7 +109,7 @@ def ours(weights: Weights, photo: Tensor, valid: Tensor) -> Callable[[Tensor], T
     """As the fit calls it."""
     cuda = photo.device.type == "cuda"
     network = Vgg16(weights, photo.device, torch.bfloat16 if cuda else torch.float32, normalised=True)
-    memory = NetworkMemory(step=16 << 30 if cuda else 1 << 30, device=8 << 30 if cuda else 0)
+    memory = NetworkMemory(step=16 << 30 if cuda else 3 << 30, device=8 << 30 if cuda else 0)
     loss = NetworkLoss([(1.0, Content()), (STYLE_WEIGHT, Gram())], network, memory, photo.device)
     return lambda render: loss(render, photo, valid, Visit(0, 0))
 

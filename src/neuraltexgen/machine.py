@@ -42,12 +42,12 @@ def memory_budget(gib: float | None, device: torch.device) -> int:
 
 def network_memory(budget: int, device: torch.device, folder: Path) -> NetworkMemory:
     """How a fit with a network shares out its budget: on CUDA a third for a step and a third for targets, which
-    overflow into host memory; on the CPU an eighth (1 GiB at the most) and a quarter. The rest overflows to `folder`.
+    overflow into host memory; on the CPU a quarter each (3 GiB at the most for a step). The rest overflows to `folder`.
     """
     host = memory_budget(None, torch.device("cpu"))
     if device.type == "cuda":
         return NetworkMemory(step=budget // 3, device=budget // 3, host=host // 2, folder=folder)
-    return NetworkMemory(step=min(budget // 8, GIB), host=budget // 4, folder=folder)
+    return NetworkMemory(step=min(budget // 4, 3 * GIB), host=budget // 4, folder=folder)
 
 
 def view_budget(budget: int, fit_bytes: int, largest_view: int) -> int:

@@ -17,8 +17,8 @@ from neuraltexgen.kernels.cuda import features as cuda_features
 
 Planes = Float[Tensor, "1 c h w"]
 
-FEW_CHANNELS = 16
-"""Below this many channels, as in an image, a convolution is bound by memory and Winograd's transform gains nothing."""
+FEW_CHANNELS = 128
+"""Below this many channels Winograd's transforms cost more than the multiplications that they save."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,10 @@ def max_pool(image: Planes) -> Float[Tensor, "1 c _ _"]:
     """The maximum of each block of 2 x 2 pixels; an odd last row or column is left out."""
     if image.device.type == "cuda":
         return cuda_features.max_pool(image)
+    if image.dtype == torch.float32:
+        result = torch.empty(image.shape[2] // 2, image.shape[3] // 2, image.shape[1])
+        cpu_pool.max_pool(_pixels(image).numpy(), result.numpy())
+        return _from_pixels(result)
     return F.max_pool2d(image, 2)
 
 

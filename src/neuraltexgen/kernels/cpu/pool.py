@@ -1,9 +1,21 @@
-"""numba twin of `kernels.conv.max_pool_adjoint`, for float32 arrays (h w c), C order."""
+"""numba twins of pooling and its adjoint in `kernels.conv`, for float32 arrays (h w c), C order."""
 
 from typing import no_type_check
 
 import numpy as np
 from numba import njit, prange
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
+def max_pool(image, result):
+    """Writes the maximum of each block of 2 x 2 pixels into `result` (h/2 w/2 c)."""
+    for y in prange(result.shape[0]):
+        for x in range(result.shape[1]):
+            for c in range(result.shape[2]):
+                above = max(image[2 * y, 2 * x, c], image[2 * y, 2 * x + 1, c])
+                below = max(image[2 * y + 1, 2 * x, c], image[2 * y + 1, 2 * x + 1, c])
+                result[y, x, c] = max(above, below)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
