@@ -15,3 +15,19 @@ def room_capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     settings = SyntheticSettings(views=8, width=96, height=72, supersampling=3, detail=50.0)
     return write_capture(make_scene(settings), tmp_path_factory.mktemp("room") / "capture")
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A VGG-16 state dict as torchvision's is, but with random weights (59 MB). Read only."""
+    from networks import state_dict, write_state
+
+    return write_state(tmp_path_factory.mktemp("vgg") / "vgg16.pth", state_dict())
+
+
+@pytest.fixture(scope="session")
+def lpips_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The linear heads of LPIPS for VGG-16, with random weights. Read only."""
+    from networks import write_lpips
+
+    return write_lpips(tmp_path_factory.mktemp("lpips") / "vgg.pth")

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 
 COMMAND = Path(sys.executable).parent / "neuraltexgen"
 SCENES = Path(__file__).parents[2] / "shared" / "scenes"
-SUBCOMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate")
+SUBCOMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
 SMALL = ("--texture-size", "128", "--passes", "3")
 
 
@@ -165,6 +165,67 @@ def test_a_users_own_loss(room_capture: Path, tmp_path: Path) -> None:
     assert "can't import" in refused(*arguments)[0]
 
 
+def test_losses_are_listed_with_those_of_installed_packages(tmp_path: Path) -> None:
+    metadata = tmp_path / "sharp_losses-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sharp-losses\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[neuraltexgen.losses]\nsharpest = sharp_losses:sharpest\n")
+    env = {"PYTHONPATH": str(tmp_path)}
+    listed = json.loads(run("losses", "--json", env=env).stdout)
+    assert {"l1", "l2", "ssim", "laplacian", "vgg_style", "lpips"} <= set(listed["losses"])
+    assert {"photo", "published", "sharp", "style"} == set(listed["presets"])
+    assert listed["plug-ins"] == {"sharpest": "sharp_losses:sharpest"}
+    shown = run("losses", env=env).stdout
+    assert all(name in shown for part in listed.values() for name in part)
+    assert all(line in shown for line in listed["losses"].values())
+
+
+def no_network(folder: Path) -> dict[str, str]:
+    """An environment in which nothing is cached and nothing can be downloaded."""
+    nowhere = "http://127.0.0.1:9"
+    proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), nowhere)
+    return {"TORCH_HOME": str(folder / "torch"), "NO_PROXY": "", "no_proxy": "", **proxies}
+
+
+def test_losses_on_features_and_a_style(room_capture: Path, vgg_file: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "stripes.png"
+    Pillow.fromarray(np.tile(np.uint8([[[250, 20, 20]], [[20, 20, 250]]]), (20, 40, 1))).save(picture)
+    common = (
+        "texture",
+        room_capture,
+        *SMALL,
+        "--holdout",
+        "4",
+        "--cache",
+        tmp_path / "cache",
+        "--vgg-weights",
+        vgg_file,
+    )
+    flags = ("--loss", "l2=1", "--loss", "vgg_content=0.01@relu1_2", "--crop", "64", "--memory", "3")
+    run(*common, *flags, "-o", tmp_path / "fitted", "--quiet", env=no_network(tmp_path))
+    style = ("--style", picture, "--style-size", "40", "--style-strength", "5", "--style-passes", "1")
+    done = run(*common, *flags, *style, "-o", tmp_path / "styled", "--json", env=no_network(tmp_path))
+    fitted, styled = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("fitted", "styled"))
+    assert fitted["held_out"]["mean"]["psnr_fitted"] > 14
+    assert styled["held_out"] == fitted["held_out"]  # the fit is scored, not the style
+    assert "style" in json.loads(done.stdout)["seconds"]
+    colours = [np.asarray(Pillow.open(tmp_path / name / "texture.png"), float) for name in ("fitted", "styled")]
+    assert np.abs(colours[1] - colours[0]).mean() > 1
+    settings = json.loads((tmp_path / "styled" / "config.json").read_text())["settings"]["train"]
+    assert settings["fit"]["network"]["crop"] == 64
+    assert settings["fit"]["network"]["vgg_weights"] == str(vgg_file)
+    assert settings["style"] == {"picture": str(picture), "strength": 5.0, "size": 40, "passes": 1}
+
+
+def test_weights_that_cannot_be_downloaded_are_asked_for(room_capture: Path, tmp_path: Path) -> None:
+    arguments = ("texture", room_capture, "-o", tmp_path / "out", *SMALL, "--loss", "vgg_content=1")
+    lines = refused(*arguments, env=no_network(tmp_path))
+    assert len(lines) == 2
+    assert lines[0].startswith("LossError: VGG-16's weights are not in")
+    assert lines[1].startswith("fix: curl -L --create-dirs -o ")
+    assert "--vgg-weights FILE" in lines[1]
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [
@@ -177,6 +238,8 @@ def test_a_users_own_loss(room_capture: Path, tmp_path: Path) -> None:
         ("size", "ConfigError: texture size"),
         ("memory", "ConfigError: the fit needs at least"),
         ("samples", "ConfigError: views: 0 samples"),
+        ("crop", "ConfigError: a crop of 8 pixels"),
+        ("style", "ImageError: "),
     ],
 )
 def test_what_cannot_be_done_is_said_in_two_lines(what: str, message: str, room_capture: Path, tmp_path: Path) -> None:
@@ -193,6 +256,8 @@ def test_what_cannot_be_done_is_said_in_two_lines(what: str, message: str, room_
         "size": (room_capture, "--texture-size", "130"),
         "memory": (room_capture, "--memory", "0.2"),
         "samples": (room_capture, "--samples", "0"),
+        "crop": (room_capture, "--crop", "8"),
+        "style": (room_capture, "--style", tmp_path / "gone.png"),
     }
     out = tmp_path / "out"
     passes = () if what == "size" else SMALL

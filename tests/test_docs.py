@@ -12,7 +12,7 @@ import torch
 from neuraltexgen.cli.run import run
 from neuraltexgen.geometry import CV_FROM_GL, camera_centre, invert_pose, pixel_rays, project, transform
 from neuraltexgen.kernels.sample import render
-from neuraltexgen.losses import LOSSES, parse_loss
+from neuraltexgen.losses import HEADS, LOSSES, PRESETS, parse_loss
 from neuraltexgen.meshes.raw import flip_v
 from neuraltexgen.readers import READERS
 from neuraltexgen.recipes import PUBLISHED, FitSettings
@@ -22,7 +22,7 @@ from neuraltexgen.unwrap import METHODS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate")
+COMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
 
 
 def page(name: str) -> str:
@@ -83,7 +83,7 @@ def test_options_that_the_docs_name_exist(command: str, capsys: pytest.CaptureFi
 
 
 def test_every_row_of_a_table_is_documented() -> None:
-    assert all(f"`{name}`" in page("docs/losses.md") for name in LOSSES)
+    assert all(f"`{name}`" in page("docs/losses.md") for name in (*LOSSES, *HEADS, *PRESETS))
     assert all(f"`{name}`" in page("docs/unwrapping.md") for name in METHODS)
     assert len(READERS) == 4, "a new reader needs a section in docs/formats.md and a row in README.md"
 

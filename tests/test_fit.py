@@ -389,6 +389,22 @@ def test_what_cannot_be_fitted_is_an_error(views: Views, tmp_path: Path) -> None
         fit(views, replace(SETTINGS, losses=("nonsense=1",)))
 
 
+def test_a_fit_can_begin_with_anothers_texture_and_exposures(tmp_path: Path) -> None:
+    faulty, _, _ = exposed(tmp_path)
+    settings = replace(SETTINGS, sharpness_power=0.0)
+    first = fit(faulty, settings)
+    still = fit(faulty, replace(settings, passes=1, learning_rate=1e-12, exposure=False), start=first)
+    np.testing.assert_allclose(still.texture, first.texture, atol=1e-5)
+    assert np.array_equal(still.gains, first.gains)
+    assert np.array_equal(still.offsets, first.offsets)
+    assert still.history[0].loss < 2 * first.history[-1].loss < 0.1 * first.history[0].loss
+
+
+def test_a_checkpoint_of_another_start_is_left_alone(views: Views, result: FitResult, halfway: Path) -> None:
+    fit(views.subset(TRAIN), SETTINGS, checkpoint=halfway, start=result)
+    assert passes_done(views, SETTINGS, halfway)[1] == list(range(1, 9))
+
+
 def test_a_view_that_sees_nothing_among_others_does_no_harm(tmp_path: Path) -> None:
     blind = replace(make_view(1), confidence=torch.zeros(HEIGHT, WIDTH), seen=torch.zeros(HEIGHT, WIDTH, 4) > 0)
     found = fit(store([make_view(0), blind, make_view(2)], tmp_path), replace(SETTINGS, passes=5))

@@ -1,10 +1,12 @@
 """Devices and memory: what there is, what is asked for, and what is left for views."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.machine import BASELINE, GIB, choose_device, memory_budget, view_budget
+from neuraltexgen.machine import BASELINE, GIB, choose_device, memory_budget, network_memory, view_budget
 
 CPU = torch.device("cpu")
 
@@ -46,3 +48,14 @@ def test_the_memory_that_the_error_proposes_is_enough() -> None:
     assert caught.value.fix is not None
     proposed = float(caught.value.fix.split()[1].rstrip(","))
     assert view_budget(memory_budget(proposed, CPU), 3 * GIB // 7, 12_345_678) > 0
+
+
+@pytest.mark.parametrize("gib", [1, 8, 64, 1000])
+def test_a_network_takes_a_share_of_the_budget_and_the_rest_goes_to_disk(gib: int, tmp_path: Path) -> None:
+    memory = network_memory(gib * GIB, CPU, tmp_path)
+    assert memory.folder == tmp_path
+    assert memory.device == 0
+    assert 0 < memory.step <= 4 * GIB
+    assert memory.host > 0
+    assert memory.step + memory.host <= gib * GIB // 2
+    assert memory.disk > 0

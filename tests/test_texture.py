@@ -96,3 +96,30 @@ def test_recolouring_changes_the_composed_texture_by_a_gain_and_an_offset() -> N
     gain, offset = torch.tensor([1.5, 0.5, 1.0]), torch.tensor([-0.2, 0.1, 0.0])
     texture.recolour(gain, offset)
     torch.testing.assert_close(texture().detach(), gain * before + offset)
+
+
+@pytest.mark.parametrize(("size", "levels"), [((16, 24), 4), ((8, 8), 1), ((64, 32), 3), ((8, 8), 4)])
+def test_a_texture_that_is_set_is_the_one_that_is_composed(size: tuple[int, int], levels: int) -> None:
+    wanted = torch.randn(*size, 3, generator=torch.Generator().manual_seed(1))
+    texture = filled(TextureSettings(size, 3, (1.0,) * levels))
+    texture.set(wanted)
+    torch.testing.assert_close(texture().detach(), wanted, rtol=0, atol=1e-5)
+    assert all(level.requires_grad for level in texture.levels)
+
+
+def test_setting_gives_each_level_what_it_can_hold() -> None:
+    """A texture that a coarse level can make needs nothing of the finer ones; detail stays out of the coarse ones."""
+    texture = PyramidTexture(TextureSettings((32, 32)))
+    texture.set(torch.full((32, 32, 3), 0.8))
+    assert [float(level.detach().abs().max()) < 1e-6 for level in texture.levels] == [True, True, True, False]
+    board = torch.zeros(32, 32)
+    board[::2, 1::2] = board[1::2, ::2] = 1.0
+    texture.set(board[..., None].repeat(1, 1, 3))
+    assert [float(level.detach().abs().max()) < 1e-6 for level in texture.levels] == [False, True, True, True]
+
+
+def test_setting_what_is_there_changes_little() -> None:
+    texture = filled(TextureSettings((16, 24)))
+    before = texture().detach()
+    texture.set(before)
+    torch.testing.assert_close(texture().detach(), before, rtol=0, atol=1e-5)

@@ -67,13 +67,15 @@ def quick_score(texture: Float32[Tensor, "H W c"], view: FitView, mask: Bool[Ten
 
 @torch.no_grad()
 def compare_view(
-    texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tensor, "H W"]
+    texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tensor, "H W"], colour_fit: bool = True
 ) -> tuple[Float32[Tensor, "h w c"], Float32[Tensor, "h w"]]:
-    """The render in the photo's colours (gain and offset per channel), 0 off the mesh; and the mean absolute error per
-    pixel, NaN where no score is taken."""
+    """The render, 0 off the mesh, and the mean absolute error per pixel, NaN where no score is taken.
+
+    `colour_fit`: the render in the photo's colours (gain and offset per channel), else in its own.
+    """
     mask = scored_pixels(view, seen)
     plain = render(texture.clamp(0, 1), view.uv, view.valid)
-    gain, offset = fit_colour(plain, view.colours(), mask.float())
+    gain, offset = fit_colour(plain, view.colours(), mask.float()) if colour_fit else (1.0, 0.0)
     fitted = torch.where(view.valid[..., None], (gain * plain + offset).clamp(0, 1), torch.zeros_like(plain))
     error = (fitted - view.colours()).abs().mean(dim=2)
     return fitted, torch.where(mask, error, torch.full_like(error, float("nan")))

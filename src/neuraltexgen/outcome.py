@@ -151,7 +151,7 @@ def _tiles(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         ("photos fitted", str(len(trained.train))),
         ("photos held out", str(len(trained.held))),
         ("faces", f"{len(outcome.mesh.faces):,}"),
-        ("texture", f"{outcome.texture.shape[1]} x {outcome.texture.shape[0]}"),
+        ("texture", f"{outcome.texture.shape[1]}×{outcome.texture.shape[0]}"),
         ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%}"),
     ]
     if trained.scores:
@@ -221,7 +221,7 @@ def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
     result = []
     for index in picked:
         view = outcome.trained.views[index]
-        render, error = compare_view(texture, view, seen)
+        render, error = compare_view(texture, view, seen, colour_fit=outcome.job.train.style is None)
         result.append(
             Comparison(
                 name=view.name,

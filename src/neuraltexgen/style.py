@@ -19,7 +19,6 @@ from neuraltexgen.recipes import FitSettings
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
 
-
 STEPS = 600
 """After which a style has settled, whatever the number of photos."""
 
