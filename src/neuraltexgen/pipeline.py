@@ -14,6 +14,7 @@ from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.scene import Mesh, Scene
+from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
@@ -70,6 +71,7 @@ def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: 
     Raises one of our errors (errors.NeuralTexGenError) for anything that a user can mend.
     """
     job = job or Job()
+    check(job.train.fit, job.train.style)
     clock = Clock()
     with clock.stage("read"):
         scene = read_capture(capture, job.read)

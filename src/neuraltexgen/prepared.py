@@ -17,6 +17,7 @@ from neuraltexgen.meshes import read_mesh, write_mesh
 from neuraltexgen.pipeline import FILL_WEIGHT
 from neuraltexgen.readers import read_prepared
 from neuraltexgen.scene import Mesh, Scene, View
+from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.exr import write_uv_map
@@ -110,6 +111,7 @@ def fit_prepared(
 
     `mesh`: the one whose uvs the UV maps show. Without it unseen texels take their nearest seen neighbour's colour.
     """
+    check(settings.fit, settings.style)
     cache = cache or out / ".cache"
     clock = Clock()
     loaded = read_mesh(mesh) if mesh is not None else None

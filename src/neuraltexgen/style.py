@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.fit import FitResult, PassRecord, fit, steps_per_pass
-from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings
+from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings, Objective
 from neuraltexgen.losses.objective import style_picture
 from neuraltexgen.losses.vgg.heads import Content, Gram
 from neuraltexgen.losses.vgg.network import LAYERS, Vgg16
@@ -69,6 +69,16 @@ def stylise(
     )
     result = fit(views, styled, progress, checkpoint, on_pass, fitted, memory)
     return replace(result, view_weights=fitted.view_weights, history=fitted.history)
+
+
+def check(settings: FitSettings, style: StyleSettings | None) -> None:
+    """Raises what a fit, and a style after it, would raise for its losses: unknown names, no weights, no picture.
+
+    To be called before any long work; what it finds is not kept, but a download is.
+    """
+    Objective(settings.losses, settings.network)
+    if style is not None:
+        balanced_losses(replace(settings.network, style=style.picture, style_size=64), 1.0, torch.device("cpu"))
 
 
 def balanced_losses(network: NetworkSettings, strength: float, device: torch.device) -> tuple[str, ...]:
