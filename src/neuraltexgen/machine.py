@@ -9,6 +9,9 @@ from neuraltexgen.errors import ConfigError
 from neuraltexgen.losses import NetworkMemory
 
 GIB = 1 << 30
+LEAST_STEP = GIB // 4
+"""What a network loss needs for a step on the smallest tile."""
+
 BASELINE = int(0.75 * GIB)
 """What Python, PyTorch, numba and a mesh take before any view or texture is in memory."""
 
@@ -40,14 +43,15 @@ def memory_budget(gib: float | None, device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def network_memory(budget: int, device: torch.device, folder: Path) -> NetworkMemory:
-    """How a fit with a network shares out its budget: on CUDA a third for a step and a third for targets, which
-    overflow into host memory; on the CPU a quarter each (3 GiB at the most for a step). The rest overflows to `folder`.
+def network_memory(spare: int, device: torch.device, folder: Path) -> NetworkMemory:
+    """How a fit with a network shares out what is left beside the least that it needs: a third for a step (3 GiB more
+    at the most on the CPU) and a third for targets, the rest for views. Targets overflow from the GPU into host memory,
+    and from there to `folder`.
     """
-    host = memory_budget(None, torch.device("cpu"))
     if device.type == "cuda":
-        return NetworkMemory(step=budget // 3, device=budget // 3, host=host // 2, folder=folder)
-    return NetworkMemory(step=min(budget // 4, 3 * GIB), host=budget // 4, folder=folder)
+        host = memory_budget(None, torch.device("cpu")) // 2
+        return NetworkMemory(step=LEAST_STEP + spare // 3, device=spare // 3, host=host, folder=folder)
+    return NetworkMemory(step=LEAST_STEP + min(spare // 3, 3 * GIB), host=spare // 3, folder=folder)
 
 
 def view_budget(budget: int, fit_bytes: int, largest_view: int) -> int:

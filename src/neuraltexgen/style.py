@@ -11,7 +11,7 @@ from torch import Tensor
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.fit import FitResult, PassRecord, fit, steps_per_pass
 from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings, Objective
-from neuraltexgen.losses.objective import style_picture
+from neuraltexgen.losses.objective import check_style, style_picture
 from neuraltexgen.losses.vgg.heads import Content, Gram
 from neuraltexgen.losses.vgg.network import LAYERS, Vgg16
 from neuraltexgen.losses.vgg.weights import vgg_weights
@@ -78,7 +78,9 @@ def check(settings: FitSettings, style: StyleSettings | None) -> None:
     """
     Objective(settings.losses, settings.network)
     if style is not None:
-        balanced_losses(replace(settings.network, style=style.picture, style_size=64), 1.0, torch.device("cpu"))
+        network = replace(settings.network, style=style.picture, style_size=style.size)
+        check_style(style_picture(network, torch.device("cpu")), Gram.layers)
+        vgg_weights(network.vgg_weights)
 
 
 def balanced_losses(network: NetworkSettings, strength: float, device: torch.device) -> tuple[str, ...]:

@@ -14,15 +14,15 @@ from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pix
 from neuraltexgen.fit import FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
 from neuraltexgen.losses import NetworkMemory, needs_network
-from neuraltexgen.machine import choose_device, memory_budget, network_memory, view_budget
+from neuraltexgen.machine import LEAST_STEP, choose_device, memory_budget, network_memory, view_budget
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.recipes import FitSettings, fit_bytes
-from neuraltexgen.style import StyleSettings, stylise
+from neuraltexgen.style import StyleSettings, check, stylise
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views, load_view
 
-NETWORK_BYTES = 600 << 20
-"""VGG-16's filters and their transforms, at the most."""
+NETWORK_BYTES = (600 << 20) + LEAST_STEP
+"""VGG-16's filters and their transforms, at the most, and the least that a step can do with."""
 
 TEXELS_PER_PIXEL = 1.5
 """Side length of a pixel's patch in texels that an automatic texture size aims at: finer than the photos, so that
@@ -98,6 +98,7 @@ def train_and_score(
 
     Raises ConfigError: a choice of views, device or memory that can't be; FitError and LossError: see `fit.fit`.
     """
+    check(settings.fit, settings.style)
     clock = clock or Clock()
     device = choose_device(settings.device)
     held = held_out(names, settings.holdout)
@@ -162,9 +163,10 @@ def _views(
 ) -> tuple[Views, NetworkMemory]:
     """The views, and what is left of the memory for a network if a loss has one."""
     budget, needed = memory_budget(settings.memory, device), fit_bytes(settings.fit)
-    memory = NetworkMemory()
-    if settings.style is not None or needs_network(settings.fit.losses):
-        memory = network_memory(budget, device, cache / "targets")
-        needed += NETWORK_BYTES + memory.step + (memory.device if device.type == "cuda" else memory.host)
     largest = max(path.stat().st_size for path in paths)
-    return Views(paths, device, view_budget(budget, needed, largest)), memory
+    if settings.style is None and not needs_network(settings.fit.losses):
+        return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory()
+    spare = view_budget(budget, needed + NETWORK_BYTES, largest)
+    memory = network_memory(spare, device, cache / "targets")
+    targets = memory.device if device.type == "cuda" else memory.host
+    return Views(paths, device, spare - (memory.step - LEAST_STEP) - targets), memory

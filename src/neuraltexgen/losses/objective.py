@@ -18,7 +18,7 @@ from neuraltexgen.losses.parse import LossTerm, parse_losses
 from neuraltexgen.losses.pixel import Images, Scalar, Valid
 from neuraltexgen.losses.table import LOSSES, Loss
 from neuraltexgen.losses.vgg import HEADS, Head, NetworkLoss, NetworkMemory, NetworkSettings, Visit
-from neuraltexgen.losses.vgg.network import LAYERS, Vgg16
+from neuraltexgen.losses.vgg.network import LAYERS, Vgg16, stride
 from neuraltexgen.losses.vgg.weights import vgg_weights
 
 
@@ -68,8 +68,14 @@ def needs_network(expressions: Sequence[str]) -> bool:
 
 def _source(function: Loss) -> str:
     """The text of the file that defines a loss; its name where there is none."""
-    file = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
-    return Path(file).read_text(encoding="utf-8", errors="replace") if file and Path(file).is_file() else repr(function)
+    made_by = inspect.unwrap(function) if inspect.isroutine(function) else type(function)
+    try:
+        file = inspect.getsourcefile(made_by)
+    except TypeError:  # made in C, or by exec
+        file = None
+    if file is None or not Path(file).is_file():
+        return f"{made_by.__module__}.{made_by.__qualname__}"
+    return Path(file).read_text(encoding="utf-8", errors="replace")
 
 
 def _network_losses(
@@ -91,13 +97,27 @@ def _network_losses(
     weights = vgg_weights(settings.vgg_weights)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     memory = replace(memory, **{name: getattr(memory, name) // len(groups) for name in ("device", "host", "disk")})
-    style = style_picture(settings, device) if settings.style is not None else None
+    style = None
+    if settings.style is not None:
+        style = style_picture(settings, device)
+        check_style(style, [layer for heads in groups.values() for _, h in heads if h.styled for layer in h.layers])
     losses = []
     for normalised, heads in groups.items():
         deepest = max(LAYERS.index(layer) for _, head in heads for layer in head.layers)
         network = Vgg16(weights[: deepest + 1], device, dtype, normalised)
         losses.append(NetworkLoss(heads, network, memory, device, settings.crop, style))
     return losses
+
+
+def check_style(picture: Float[Tensor, "1 3 h w"], layers: Sequence[str]) -> None:
+    """Raises LossError if the picture is so small that a layer has no feature of it."""
+    height, width = picture.shape[2:]
+    needed = max(stride(layer) for layer in layers)
+    if min(height, width) < needed:
+        raise LossError(
+            f"the style picture of {width} x {height} pixels is too small: {needed} pixels a side are needed",
+            fix="a larger --style-size, or another picture",
+        )
 
 
 def style_picture(settings: NetworkSettings, device: torch.device) -> Float[Tensor, "1 3 h w"]:

@@ -62,9 +62,10 @@ def parse_loss(expression: str) -> LossTerm:
     name, weight, where = _split(expression)
     if name in HEADS:
         return LossTerm(name, weight, None, parse_layers(name, where))
+    function = _find(name)
     if where:
         raise LossError(f"loss {expression!r}: {name} has no layers", fix=f"--loss {name}={weight:g}")
-    return LossTerm(name, weight, _find(name))
+    return LossTerm(name, weight, function)
 
 
 def plugins() -> dict[str, EntryPoint]:

@@ -190,7 +190,7 @@ HEADS: dict[str, tuple[Callable[[tuple[str, ...], NetworkSettings, torch.device]
 
 def parse_layers(name: str, argument: str) -> tuple[str, ...]:
     """`relu2_2+relu3_3` as layers; empty for none. Raises LossError for what is no layer."""
-    layers = tuple(argument.split("+")) if argument else ()
+    layers = tuple(dict.fromkeys(argument.split("+"))) if argument else ()
     for layer in layers:
         if layer not in LAYERS:
             raise LossError(f"loss {name!r}: VGG-16 has no layer {layer!r}", fix=f"one of {', '.join(LAYERS)}")

@@ -1,5 +1,7 @@
 """What is known of the photos, kept between steps: on the device, in host memory, then on disk, each up to a budget."""
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ class TargetStore:
         self._left = {"device": device_bytes, "host": host_bytes, "disk": disk_bytes if folder else 0}
         self._held: dict[str, dict[str, _Halved]] = {}
         self._written: set[str] = set()
+        self._own: Path | None = None
 
     def get(self, *key: object) -> Tensors | None:
         """What was put, on the device; None if it was not kept."""
@@ -68,15 +71,19 @@ class TargetStore:
 
     def clear(self) -> None:
         """Removes what was written to disk."""
-        for name in self._written:
-            self._file(name).unlink(missing_ok=True)
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+            self._own = None
         self._written.clear()
         self._held.clear()
 
     def _file(self, name: str) -> Path:
         if self.folder is None:
             raise ValueError("this store has no folder")
-        return self.folder / f"{name}.pt"
+        if self._own is None:  # two stores may share a folder
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._own = Path(tempfile.mkdtemp(prefix="targets-", dir=self.folder))
+        return self._own / f"{name}.pt"
 
 
 def _halve(tensor: Tensor) -> _Halved:

@@ -1,0 +1,81 @@
+"""What every run does once its views are prepared: what can't be is said before the fit, not hours later."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+
+import neuraltexgen.training as training_module
+from neuraltexgen.errors import ConfigError, NeuralTexGenError
+from neuraltexgen.fit import FitResult
+from neuraltexgen.losses import NetworkSettings
+from neuraltexgen.recipes import FitSettings
+from neuraltexgen.style import StyleSettings
+from neuraltexgen.training import TrainSettings, train_and_score
+
+
+class Fitted(Exception):
+    """The fit has begun."""
+
+
+@pytest.fixture
+def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two cached views of nothing, for a fit that isn't run."""
+
+    def begun(*_: object, **__: object) -> FitResult:
+        raise Fitted
+
+    monkeypatch.setattr(training_module, "fit", begun)
+    shapes = {"photo": (8, 8, 3), "uv": (8, 8, 1, 2), "seen": (8, 8, 1), "confidence": (8, 8)}
+    arrays = {name: np.zeros(shape, bool if name == "seen" else np.float32) for name, shape in shapes.items()}
+    files = [tmp_path / f"{number}.npz" for number in range(2)]
+    for file in files:
+        np.savez(file, name=np.array(file.stem), footprint=np.array(0.1), **arrays)
+    return files
+
+
+def train(views: list[Path], settings: TrainSettings) -> None:
+    train_and_score(views, [path.stem for path in views], settings, views[0].parent / "cache")
+
+
+@pytest.mark.parametrize(
+    "fault", ["none", "no picture", "broken picture", "thin picture", "tiny size", "no weights", "broken weights"]
+)
+def test_what_the_style_lacks_is_said_before_the_fit(
+    fault: str, views: list[Path], vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    picture = tmp_path / "style.png"
+    if fault != "no picture":
+        Pillow.new("RGB", (40, 5 if fault == "thin picture" else 40), "red").save(picture)
+    if fault == "broken picture":
+        picture.write_text("no picture")
+    (tmp_path / "broken.pth").write_text("no weights")
+    weights = {"no weights": None, "broken weights": tmp_path / "broken.pth"}.get(fault, vgg_file)
+
+    def settings() -> TrainSettings:
+        style = StyleSettings(picture, size=8 if fault == "tiny size" else None)
+        return TrainSettings(FitSettings(network=NetworkSettings(vgg_weights=weights)), 64, "none", style=style)
+
+    with pytest.raises(Fitted if fault == "none" else NeuralTexGenError):
+        train(views, settings())
+
+
+def offline(*_: object, **__: object) -> None:
+    raise OSError("no network")
+
+
+@pytest.mark.parametrize("losses", [("l2",), ("l2", "vgg_content"), ("style",)])
+def test_the_memory_that_is_proposed_is_enough(losses: tuple[str, ...], views: list[Path], vgg_file: Path) -> None:
+    settings = FitSettings(losses=losses, network=NetworkSettings(vgg_weights=vgg_file))
+    with pytest.raises(ConfigError, match="needs at least") as caught:
+        train(views, TrainSettings(settings, 1024, "none", memory=0.5))
+    assert caught.value.fix is not None
+    proposed = float(caught.value.fix.split()[1].rstrip(","))
+    with pytest.raises(Fitted):
+        train(views, TrainSettings(settings, 1024, "none", memory=proposed))
+    with pytest.raises(ConfigError, match="needs at least"):
+        train(views, TrainSettings(settings, 1024, "none", memory=proposed - 0.25))
