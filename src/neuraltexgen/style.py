@@ -10,8 +10,8 @@ from torch import Tensor
 
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.fit import FitResult, PassRecord, fit, steps_per_pass
-from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings, Objective
-from neuraltexgen.losses.objective import check_style, style_picture
+from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings
+from neuraltexgen.losses.objective import check_losses, check_style, style_picture
 from neuraltexgen.losses.vgg.heads import Content, Gram
 from neuraltexgen.losses.vgg.network import LAYERS, Vgg16
 from neuraltexgen.losses.vgg.weights import vgg_weights
@@ -76,7 +76,7 @@ def check(settings: FitSettings, style: StyleSettings | None) -> None:
 
     To be called before any long work; what it finds is not kept, but a download is.
     """
-    Objective(settings.losses, settings.network)
+    check_losses(settings.losses, settings.network)
     if style is not None:
         network = replace(settings.network, style=style.picture, style_size=style.size)
         check_style(style_picture(network, torch.device("cpu")), Gram.layers)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -54,7 +55,7 @@ class Talk:
         if self.plain:
             table = Table(*columns, title=title, title_justify="left")
             for row in rows:
-                table.add_row(*row)
+                table.add_row(*map(escape, row))
             Console(highlight=False).print(table)
 
     def files(self, paths: Iterable[Path]) -> tuple[tuple[str, str], ...]:

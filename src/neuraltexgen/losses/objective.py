@@ -61,6 +61,16 @@ class Objective:
             network.store.clear()
 
 
+def check_losses(expressions: Sequence[str], settings: NetworkSettings) -> None:
+    """Raises what an Objective would for its names and files, without setting the network up."""
+    terms = parse_losses(expressions)
+    for term in terms:
+        if term.function is None:
+            HEADS[term.name][0](term.layers, settings, torch.device("cpu"))
+    if any(term.function is None for term in terms):
+        vgg_weights(settings.vgg_weights)
+
+
 def needs_network(expressions: Sequence[str]) -> bool:
     """Whether any of the losses looks at a network's features."""
     return any(term.function is None for term in parse_losses(expressions))

@@ -62,7 +62,7 @@ def test_another_networks_weights_are_told_apart(broken: str, tmp_path: Path, st
         "number": {"features.0.weight": torch.zeros(())},
     }
     path = write_state(tmp_path / "other.pth", others[broken])
-    with pytest.raises(LossError, match=r"other\.pth: not a VGG-16 state dict: .* at features\.[02]\.weight") as caught:
+    with pytest.raises(LossError, match=r"other\.pth: not a VGG-16 state dict: features\.[02]") as caught:
         vgg_weights(path)
     assert "torchvision" in str(caught.value.fix)
 

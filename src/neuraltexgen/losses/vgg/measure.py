@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neuraltexgen.errors import LossError
 from neuraltexgen.kernels.cuda.graph import Replay
 from neuraltexgen.losses.pixel import Images, Scalar, Valid
 from neuraltexgen.losses.vgg.compare import Key, TileInputs, compare, part, tile_inputs
@@ -72,6 +73,8 @@ class NetworkLoss:
     def __call__(self, render: Images, photo: Images, valid: Valid, visit: Visit | None = None) -> Scalar:
         """The loss; differentiable once, in `render`. Its gradient is computed on the way, if it is wanted."""
         wanted = torch.is_grad_enabled() and render.requires_grad
+        if render.shape[1] != 3:
+            raise LossError(f"VGG-16 looks at images of 3 channels, these have {render.shape[1]}")
         if render.shape[0] != 1:
             visit = None
         found = [

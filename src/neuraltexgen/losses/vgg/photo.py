@@ -62,8 +62,8 @@ class KnownPhoto:
 
     def mask(self, layer: str, tile: Tile) -> Bool[Tensor, "1 1 h w"]:
         """Which of a tile's features count."""
-        step, (height, width) = stride(layer), tile.size
-        return self.masks[layer][..., tile.down.whole(step, height), tile.across.whole(step, width)]
+        step = stride(layer)
+        return self.masks[layer][..., tile.down.whole(step), tile.across.whole(step)]
 
     def numbers(self, layer: str, index: int) -> tuple[float, float, float]:
         """1 over the features that count in the image, the same in the tile, and the tile's share of them."""
@@ -75,13 +75,12 @@ def know(
     photo: Float[Tensor, "1 3 h w"], valid: Bool[Tensor, "1 1 h w"], layers: tuple[str, ...], tiles: tuple[Tile, ...]
 ) -> KnownPhoto:
     """Looks at a photo and its mask. A feature counts if all pixels of its own block are valid."""
-    height, width = photo.shape[2:]
     all_valid = bool(valid.all())
     masks, counts = {}, {}
     for layer in layers:
         step = stride(layer)
         mask = _whole_blocks(valid, step)
-        parts = [mask[..., tile.down.whole(step, height), tile.across.whole(step, width)] for tile in tiles]
+        parts = [mask[..., tile.down.whole(step), tile.across.whole(step)] for tile in tiles]
         counts[layer] = tuple(int(part.sum()) for part in parts)
         masks[layer] = mask[..., :1, :1] if all_valid else mask
     return KnownPhoto(photo.new_zeros(1, 3, 1, 1) if all_valid else fill_invalid(photo, valid), masks, counts)

@@ -1,5 +1,6 @@
 """What is known of the photos, kept between steps: on the device, in host memory, then on disk, each up to a budget."""
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ Tensors = dict[str, Tensor]
 SMALL = 1 << 20
 """Tensors of fewer values are kept as they are: halving them saves nothing worth its error."""
 
+PREFIX = "targets-"
+"""Of a store's own folder; its process's number follows."""
+
 HALF_PEAK = 1e4
-"""Halved tensors are scaled to this largest size: float16 is exact to 0.05 % over eleven decades below it."""
+"""Halved tensors are scaled to this largest size: float16 is exact to 0.05 % over eight decades below it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,27 @@ class TargetStore:
             raise ValueError("this store has no folder")
         if self._own is None:  # two stores may share a folder
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._own = Path(tempfile.mkdtemp(prefix="targets-", dir=self.folder))
+            _remove_orphans(self.folder)
+            self._own = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self.folder))
         return self._own / f"{name}.pt"
+
+
+def _remove_orphans(folder: Path) -> None:
+    """Removes what killed runs have left."""
+    for left in folder.glob(f"{PREFIX}*"):
+        owner = left.name.removeprefix(PREFIX).split("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _halve(tensor: Tensor) -> _Halved:

@@ -24,34 +24,32 @@ class Span:
     shown_first: int
     shown_last: int
 
-    def shown(self, step: int, size: int) -> slice:
-        """Features of the tile, counted in the layer (of an image of `size` pixels) that the network gives."""
+    def shown(self, step: int) -> slice:
+        """Features of the tile, counted in the layer that the network gives for the window."""
         start = self.shown_first // step
-        return slice(self.first // step - start, _end(self.last, step, size) - start)
+        return slice(self.first // step - start, self.last // step - start)
 
-    def whole(self, step: int, size: int) -> slice:
+    def whole(self, step: int) -> slice:
         """The same features, counted in the layer of the whole image."""
-        return slice(self.first // step, _end(self.last, step, size))
+        return slice(self.first // step, self.last // step)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A rectangle of an image (of `size` rows, columns) that is shown to the network at a time."""
+    """A rectangle of an image that is shown to the network at a time."""
 
     down: Span
     across: Span
-    size: tuple[int, int]
 
     def place(self, step: int) -> tuple[slice, slice]:
         """Its own features, in rows and columns, in what the network gives for its window."""
-        return self.down.shown(step, self.size[0]), self.across.shown(step, self.size[1])
+        return self.down.shown(step), self.across.shown(step)
 
     @property
     def window(self) -> tuple[slice, slice]:
         """Pixels that the network is shown, as rows and columns."""
-        return slice(self.down.shown_first, self.down.shown_last), slice(
-            self.across.shown_first, self.across.shown_last
-        )
+        down, across = self.down, self.across
+        return slice(down.shown_first, down.shown_last), slice(across.shown_first, across.shown_last)
 
 
 def cut(height: int, width: int, side: int, deepest: str) -> tuple[Tile, ...]:
@@ -59,7 +57,7 @@ def cut(height: int, width: int, side: int, deepest: str) -> tuple[Tile, ...]:
     halo = -(-reach(deepest) // stride(LAYERS[-1])) * stride(LAYERS[-1])
     side = max(ALIGNMENT, side // ALIGNMENT * ALIGNMENT)
     downs, acrosses = _spans(height, side, halo), _spans(width, side, halo)
-    return tuple(Tile(down, across, (height, width)) for down in downs for across in acrosses)
+    return tuple(Tile(down, across) for down in downs for across in acrosses)
 
 
 def largest_side(memory: int, dtype: torch.dtype, deepest: str) -> int:
@@ -75,8 +73,3 @@ def _spans(size: int, side: int, halo: int) -> list[Span]:
     step = min(-(-even // ALIGNMENT) * ALIGNMENT, side)
     starts = range(0, size, step)
     return [Span(s, min(s + step, size), max(s - halo, 0), min(s + step + halo, size)) for s in starts]
-
-
-def _end(last: int, step: int, size: int) -> int:
-    """A tile that ends at the image's edge ends with the layer, which leaves out an incomplete block."""
-    return size // step if last == size else last // step

@@ -34,10 +34,10 @@ def vgg_weights(file: Path | None) -> list[tuple[Tensor, Tensor]]:
         prefix = "features." if f"features.{index}.weight" in state else ""
         weight, bias = state.get(f"{prefix}{index}.weight"), state.get(f"{prefix}{index}.bias")
         if weight is None or bias is None or weight.shape != (outputs, inputs, 3, 3) or bias.shape != (outputs,):
-            shape = "nothing" if weight is None else f"shape {tuple(weight.shape)}"
+            shapes = ["missing" if tensor is None else f"{tuple(tensor.shape)}" for tensor in (weight, bias)]
             raise LossError(
-                f"{path}: not a VGG-16 state dict: {shape} at features.{index}.weight ({name}), "
-                f"({outputs}, {inputs}, 3, 3) is needed",
+                f"{path}: not a VGG-16 state dict: features.{index} ({name}) has weight {shapes[0]}, bias {shapes[1]}; "
+                f"({outputs}, {inputs}, 3, 3) and ({outputs},) are needed",
                 fix="torchvision's vgg16 without batch normalisation: torch.save(model.state_dict(), FILE)",
             )
         found.append((weight.float(), bias.float()))
