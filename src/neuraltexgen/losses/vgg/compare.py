@@ -38,13 +38,10 @@ class TileInputs:
         return (tuple(self.image.shape), tile, tuple(self.masks), tuple(shapes), tuple(self.pulls))
 
 
-def tile_inputs(
-    known: KnownPhoto, layers: Sequence[str], index: int, tile: Tile, image: Tensor, wide: torch.dtype
-) -> TileInputs:
+def tile_inputs(known: KnownPhoto, layers: Sequence[str], index: int, tile: Tile, image: Tensor) -> TileInputs:
     """The inputs that the photo's mask decides, for the window of an image (1 3 H W)."""
-    rows = torch.tensor([known.numbers(layer, index) for layer in layers], dtype=wide).to(image.device)
     masks = {layer: known.mask(layer, tile) for layer in layers if not known.full(layer, index, tile)}
-    return TileInputs(image[(..., *tile.window)], dict(zip(layers, rows)), masks, {}, {})
+    return TileInputs(image[(..., *tile.window)], dict(zip(layers, known.numbers[index])), masks, {}, {})
 
 
 def part(inputs: TileInputs, layer: str, tile: Tile, activation: Tensor, own: bool) -> Part:

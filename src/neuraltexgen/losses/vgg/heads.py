@@ -61,7 +61,7 @@ class Content:
     def measure(self, part: Part, kept: Tensor, weight: float | Tensor) -> tuple[Tensor, Tensor]:
         difference = part.features - kept
         if part.mask is not None:
-            difference *= part.mask
+            difference *= part.mask.to(difference.dtype)
         factor = weight * part.scale / difference.shape[1]
         return factor * _sum_of_squares(difference), difference.mul_(2 * factor)
 

@@ -15,7 +15,7 @@ from neuraltexgen.losses.pixel import Images, Scalar, Valid
 from neuraltexgen.losses.vgg.compare import Key, TileInputs, compare, part, tile_inputs
 from neuraltexgen.losses.vgg.heads import Gram, Head
 from neuraltexgen.losses.vgg.network import LAYERS, Vgg16
-from neuraltexgen.losses.vgg.photo import KnownPhoto, know
+from neuraltexgen.losses.vgg.photo import Counts, KnownPhoto, know
 from neuraltexgen.losses.vgg.targets import TargetStore, Tensors
 from neuraltexgen.losses.vgg.tiles import Tile, cut, largest_side
 
@@ -66,6 +66,7 @@ class NetworkLoss:
         self.wide = torch.promote_types(network.dtype, torch.float32)
         self.graphs = Replay()
         self.store = TargetStore(device, memory.device, memory.host, memory.folder, memory.disk)
+        self.counts: dict[int, Counts] = {}
         self.style: dict[Key, Tensor] = {}
         if style is not None:
             self.style = self._style_targets(style)
@@ -112,8 +113,10 @@ class NetworkLoss:
             return know(photo, valid, self.layers, tiles)
         kept = self.store.get(visit.view, "photo")
         if kept is None:
-            kept = self.store.put(know(photo, valid, self.layers, tiles).tensors(), visit.view, "photo")
-        return KnownPhoto.from_tensors(kept, self.layers)
+            known = know(photo, valid, self.layers, tiles)
+            self.counts[visit.view] = known.counts
+            kept = self.store.put(known.tensors(), visit.view, "photo")
+        return KnownPhoto.from_tensors(kept, self.counts[visit.view])
 
     @torch.no_grad()
     def _style_targets(self, style: Tensor) -> dict[Key, Tensor]:
@@ -122,7 +125,7 @@ class NetworkLoss:
         known = know(style, torch.ones_like(style[:, :1], dtype=torch.bool), self.layers, tiles)
         targets: dict[Key, Tensor] = {}
         for index, tile in enumerate(tiles):
-            inputs = tile_inputs(known, self.layers, index, tile, style, self.wide)
+            inputs = tile_inputs(known, self.layers, index, tile, style)
             features = self.network.features(inputs.image, self.layers)
             for number, (_, head) in enumerate(self.heads):
                 for layer in head.layers if head.styled else ():
@@ -138,8 +141,8 @@ class _Step:
         self, loss: NetworkLoss, known: KnownPhoto, render: Tensor, photo: Tensor, valid: Tensor, visit: Visit | None
     ) -> None:
         self.loss, self.known, self.visit = loss, known, visit
-        fill = known.fill.to(render.dtype)
-        self.render, self.photo = torch.where(valid, render, fill), torch.where(valid, photo, fill)
+        self.photo, self.valid, self.fill = photo, valid, known.fill.to(render.dtype)
+        self.render = torch.where(valid, render, self.fill)
         self.pulls: dict[Key, Tensor] = {}
 
     def tile(self, index: int, tile: Tile, wanted: bool) -> tuple[Tensor, Tensor]:
@@ -186,7 +189,7 @@ class _Step:
         return value
 
     def _inputs(self, index: int, tile: Tile, image: Tensor) -> TileInputs:
-        return tile_inputs(self.known, self.loss.layers, index, tile, image, self.loss.wide)
+        return tile_inputs(self.known, self.loss.layers, index, tile, image)
 
     def _kept(self, index: int, tile: Tile) -> dict[Key, Tensor]:
         """What the heads keep of the photo's tile, or of the style picture."""
@@ -208,7 +211,7 @@ class _Step:
         ]
         if not wanted:
             return {}
-        inputs = self._inputs(index, tile, self.photo)
+        inputs = self._inputs(index, tile, torch.where(self.valid, self.photo, self.fill))
         features = self.loss.network.features(inputs.image, tuple({layer for _, layer, _ in wanted}))
         return {
             f"{number}/{layer}": head.keep(part(inputs, layer, tile, features[layer], own=head.summed))

@@ -26,29 +26,34 @@ class Part:
     @cached_property
     def counting(self) -> Float[Tensor, "1 c h w"]:
         """The features that count, 0 for the others."""
-        return self.features if self.mask is None else self.features * self.mask
+        return self.features if self.mask is None else self.features * self.mask.to(self.features.dtype)
+
+
+Counts = dict[str, tuple[int, ...]]
+"""How many features count, by layer and tile."""
 
 
 @dataclass(frozen=True, eq=False)
 class KnownPhoto:
     """`fill`: colours for invalid pixels (one pixel, if there are none). `masks`: features that count, by layer.
 
-    `counts`: how many do, by layer and tile.
+    `numbers`: by tile and layer 1 over the features that count in the image, the same in the tile, and the tile's
+    share of them; beside the `counts` that they come from, so that a GPU need not be asked for them.
     """
 
     fill: Float[Tensor, "1 3 _ _"]
     masks: dict[str, Bool[Tensor, "1 1 _ _"]]
-    counts: dict[str, tuple[int, ...]]
+    numbers: Float[Tensor, "tiles layers 3"]
+    counts: Counts
 
     def tensors(self) -> Tensors:
-        """All of it as tensors, to be kept."""
-        return {"fill": self.fill, "counts": torch.tensor(list(self.counts.values())), **self.masks}
+        """All but the counts, to be kept."""
+        return {"fill": self.fill, "numbers": self.numbers, **self.masks}
 
     @staticmethod
-    def from_tensors(tensors: Tensors, layers: tuple[str, ...]) -> "KnownPhoto":
+    def from_tensors(tensors: Tensors, counts: Counts) -> "KnownPhoto":
         """The inverse of `tensors`."""
-        counts = [tuple(row) for row in tensors["counts"].tolist()]
-        return KnownPhoto(tensors["fill"], {layer: tensors[layer] for layer in layers}, dict(zip(layers, counts)))
+        return KnownPhoto(tensors["fill"], {layer: tensors[layer] for layer in counts}, tensors["numbers"], counts)
 
     def busy(self, tile: int) -> bool:
         """Whether any feature of a tile counts."""
@@ -56,19 +61,13 @@ class KnownPhoto:
 
     def full(self, layer: str, index: int, tile: Tile) -> bool:
         """Whether all features of a tile count."""
-        step = stride(layer)
-        down, across = tile.place(step)
+        down, across = tile.place(stride(layer))
         return self.counts[layer][index] == (down.stop - down.start) * (across.stop - across.start)
 
     def mask(self, layer: str, tile: Tile) -> Bool[Tensor, "1 1 h w"]:
         """Which of a tile's features count."""
         step = stride(layer)
         return self.masks[layer][..., tile.down.whole(step), tile.across.whole(step)]
-
-    def numbers(self, layer: str, index: int) -> tuple[float, float, float]:
-        """1 over the features that count in the image, the same in the tile, and the tile's share of them."""
-        own, total = self.counts[layer][index], sum(self.counts[layer])
-        return 1.0 / max(total, 1), 1.0 / max(own, 1), own / max(total, 1)
 
 
 def know(
@@ -83,7 +82,15 @@ def know(
         parts = [mask[..., tile.down.whole(step), tile.across.whole(step)] for tile in tiles]
         counts[layer] = tuple(int(part.sum()) for part in parts)
         masks[layer] = mask[..., :1, :1] if all_valid else mask
-    return KnownPhoto(photo.new_zeros(1, 3, 1, 1) if all_valid else fill_invalid(photo, valid), masks, counts)
+    fill = photo.new_zeros(1, 3, 1, 1) if all_valid else fill_invalid(photo, valid)
+    rows = [[_numbers(counts[layer], index) for layer in layers] for index in range(len(tiles))]
+    wide = torch.promote_types(photo.dtype, torch.float32)
+    return KnownPhoto(fill, masks, torch.tensor(rows, dtype=wide).to(photo.device), counts)
+
+
+def _numbers(counts: tuple[int, ...], index: int) -> tuple[float, float, float]:
+    own, total = counts[index], sum(counts)
+    return 1.0 / max(total, 1), 1.0 / max(own, 1), own / max(total, 1)
 
 
 def _whole_blocks(valid: Bool[Tensor, "1 1 h w"], side: int) -> Bool[Tensor, "1 1 _ _"]:
