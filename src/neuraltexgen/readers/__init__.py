@@ -10,15 +10,20 @@ from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
 
-__all__ = ["READERS", "ReadOptions", "Reader", "detect", "read_capture", "read_prepared"]
+__all__ = ["READERS", "ReadOptions", "Reader", "detect", "formats_table", "read_capture", "read_prepared"]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A capture format: how to tell it and how to read it. `description` says what is looked for."""
+    """A capture format: how to tell it and how to read it.
+
+    `title`, `description` (what is looked for) and `mesh` (which mesh is taken) are Markdown: the README's row.
+    """
 
     name: str
+    title: str
     description: str
+    mesh: str
     detect: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Scene]
 
@@ -52,18 +57,54 @@ def _matching(path: Path) -> list[Reader]:
         raise ReaderError(f"no capture at {path}: no such file or folder")
     matching = [reader for reader in READERS if reader.detect(path)]
     if not matching:
-        looked_for = "; ".join(f"{reader.name}: {reader.description}" for reader in READERS)
+        looked_for = "; ".join(f"{reader.name}: {reader.description}" for reader in READERS).replace("`", "")
         raise ReaderError(
             f"{path} is no capture that can be read. Looked for {looked_for}", fix="--format NAME, see docs"
         )
     return matching
 
 
+def formats_table() -> str:
+    """The README's table of what can be read, as Markdown: a row per reader, in the order of detection."""
+    rows = [(r.title, f"`{r.name}`", r.description, r.mesh) for r in READERS]
+    rows.append(("NeuralTexGen, prepared", "", "`images/` and `uvs/`, for `neuraltexgen fit`", "`--mesh`, optional"))
+    head = ("| Format | `--format` | What is looked for | Mesh |", "|---|---|---|---|")
+    return "\n".join((*head, *(f"| {' | '.join(row)} |" for row in rows))) + "\n"
+
+
+AT_TOP = "a mesh at the top"
+
 READERS: tuple[Reader, ...] = (
-    Reader("transforms", "transforms.json of nerfstudio or instant-ngp", transforms.detect, transforms.read),
-    Reader("colmap", "cameras and images (.bin or .txt) at the top, in sparse or sparse/0", colmap.detect, colmap.read),
-    Reader("frames", "frame-*.color.jpg, .pose.txt and camera-intrinsics.txt or info.txt", frames.detect, frames.read),
     Reader(
-        "neuraltexgen", "camera/ID.txt and color/ID.jpg, or frames/*/camera", neuraltexgen.detect, neuraltexgen.read
+        "transforms",
+        "nerfstudio, instant-ngp, Blender-NeRF",
+        "`transforms.json`, or `transforms_train.json` with `_val` and `_test`; masks and lenses per frame too",
+        "a mesh beside it",
+        transforms.detect,
+        transforms.read,
+    ),
+    Reader(
+        "colmap",
+        "COLMAP",
+        "`cameras` and `images`, `.bin` or `.txt`, at the top, in `sparse` or below; every camera model",
+        "`meshed-poisson.ply`, `meshed-delaunay.ply`, or another mesh at the top",
+        colmap.detect,
+        colmap.read,
+    ),
+    Reader(
+        "frames",
+        "7-Scenes, BundleFusion",
+        "`frame-*.color.*` with `.pose.txt`, and `camera-intrinsics.txt` or `info.txt`",
+        AT_TOP,
+        frames.detect,
+        frames.read,
+    ),
+    Reader(
+        "neuraltexgen",
+        "NeuralTexGen",
+        "`camera/ID.txt` and `color/ID.jpg`, an id list, at the top or in `frames/*`",
+        "an `.off` beside it",
+        neuraltexgen.detect,
+        neuraltexgen.read,
     ),
 )

@@ -11,14 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float64
-
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.geometry import model_names, parameter_count
 from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_text
-from neuraltexgen.readers.poses import Repairs, rigid
+from neuraltexgen.readers.poses import Repairs, pose_from_quaternion, rigid
 from neuraltexgen.scene import Scene
 
 MODEL_FOLDERS = ("", "sparse", "sparse/*", "colmap/sparse/*", "colmap/sparse", "colmap")
@@ -99,29 +96,10 @@ def _draft(image: _Image, cameras: dict[int, _StatedCamera], folders: list[Path]
     if camera is None:
         return Draft(image.name, photo, problem=f"its camera {image.camera} is not in the cameras file")
     try:
-        pose = rigid(pose_of(image.quaternion, image.translation), repairs)
+        pose = rigid(pose_from_quaternion(image.quaternion, image.translation), repairs)
     except ReaderError as error:
         return Draft(image.name, photo, problem=error.message)
     return Draft(image.name, photo, camera.model, camera.params, camera.size, pose)
-
-
-def pose_of(
-    quaternion: tuple[float, float, float, float], translation: tuple[float, float, float]
-) -> Float64[np.ndarray, "4 4"]:
-    """The 4x4 pose of a quaternion w x y z, which need not have length 1. Raises ReaderError if it is zero."""
-    w, x, y, z = quaternion
-    length = w * w + x * x + y * y + z * z
-    if not 1e-12 < length < 1e12:
-        raise ReaderError("the pose's quaternion is zero or not finite")
-    s = 2 / length
-    pose = np.eye(4)
-    pose[:3, :3] = [
-        [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
-        [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
-        [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
-    ]
-    pose[:3, 3] = translation
-    return pose
 
 
 def _read_model(folder: Path) -> tuple[dict[int, _StatedCamera], list[_Image]]:
