@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pycolmap
 
 import tiny
 from neuraltexgen.geometry import CV_FROM_GL, invert_pose
 from neuraltexgen.meshes import write_mesh
 from neuraltexgen.scene import Camera
-from tiny import HEIGHT, PINHOLE, WIDTH
+from tiny import HEIGHT, OPENCV, PINHOLE, WIDTH
 
 Poses = dict[str, np.ndarray]
 FOCAL = 30.0
@@ -36,6 +37,10 @@ class Capture:
 
 def pinhole(params: tuple[float, ...] = PINHOLE) -> Camera:
     return Camera("PINHOLE", WIDTH, HEIGHT, params)
+
+
+def opencv() -> Camera:
+    return Camera("OPENCV", WIDTH, HEIGHT, OPENCV)
 
 
 def mesh_of(root: Path, name: str = "mesh.ply") -> None:
@@ -59,9 +64,35 @@ def write_blender(root: Path, poses: Poses) -> Path:
     return root
 
 
+def quaternion(rotation: np.ndarray) -> np.ndarray:
+    """x y z w."""
+    if not np.isfinite(rotation).all():
+        return np.full(4, np.nan)
+    return np.asarray(pycolmap.Rotation3d(rotation).quat)
+
+
+def write_tum(root: Path, poses: Poses) -> Path:
+    """Times of photos and poses differ a little; the calibration counts from the first pixel's centre."""
+    photos, tracks = ["# color images"], ["# ground truth trajectory", "# timestamp tx ty tz qx qy qz qw"]
+    for name, pose in poses.items():
+        time = 1305031102.0 + int(name)
+        tiny.photo(root / "rgb" / f"{time:.6f}.png", int(name))
+        photos.append(f"{time:.6f} rgb/{time:.6f}.png")
+        back = np.linalg.inv(pose) if np.isfinite(pose).all() else pose
+        tracks += [f"{time - 0.004:.4f} {words(back[:3, 3])} {words(quaternion(back[:3, :3]))}"]
+        tracks += [f"{time + 0.3:.4f} 0 0 0 0 0 0 1"]
+    (root / "rgb.txt").write_text("\n".join(photos))
+    (root / "groundtruth.txt").write_text("\n".join(tracks))
+    fx, fy, cx, cy = PINHOLE
+    (root / "calibration.txt").write_text(words((fx, fy, cx - 0.5, cy - 0.5, *OPENCV[4:], 0)))
+    mesh_of(root)
+    return root
+
+
 EMBEDDED: tuple[str, ...] = ()
 """Readers whose photos lie inside a larger file."""
 
 CAPTURES: dict[str, Capture] = {
     "blender": Capture("transforms", write_blender, pinhole(CENTRED)),
+    "tum": Capture("tum", write_tum, opencv()),
 }

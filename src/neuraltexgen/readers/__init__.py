@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import colmap, frames, neuraltexgen, transforms
+from neuraltexgen.readers import colmap, frames, neuraltexgen, transforms, tum
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
@@ -106,5 +106,13 @@ READERS: tuple[Reader, ...] = (
         "an `.off` beside it",
         neuraltexgen.detect,
         neuraltexgen.read,
+    ),
+    Reader(
+        "tum",
+        "TUM RGB-D",
+        "`rgb.txt` and `groundtruth.txt`; `calibration.txt`, or `freiburg1` to `3` in the folder's name",
+        AT_TOP,
+        tum.detect,
+        tum.read,
     ),
 )
