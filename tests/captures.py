@@ -89,10 +89,43 @@ def write_tum(root: Path, poses: Poses) -> Path:
     return root
 
 
+def open3d_intrinsic() -> dict[str, object]:
+    fx, fy, cx, cy = PINHOLE
+    return {"width": WIDTH, "height": HEIGHT, "intrinsic_matrix": [fx, 0, 0, 0, fy, 0, cx - 0.5, cy - 0.5, 1]}
+
+
+def write_open3d_log(root: Path, poses: Poses) -> Path:
+    """As the reconstruction system leaves it: photos in color, the trajectory in scene."""
+    (root / "scene").mkdir(parents=True)
+    lines = []
+    for i, (name, pose) in enumerate(poses.items()):
+        tiny.photo(root / "color" / f"{8 + int(name)}.png", int(name))
+        lines += [f"{i} {i} {i + 1}", *(words(row) for row in invert_pose(pose))]
+    (root / "scene" / "trajectory.log").write_text("\n".join(lines) + "\n")
+    (root / "camera_intrinsic.json").write_text(json.dumps(open3d_intrinsic()))
+    mesh_of(root, "scene/integrated.ply")
+    return root
+
+
+def write_open3d_json(root: Path, poses: Poses) -> Path:
+    """The file itself is given; its matrices are column by column."""
+    parameters = []
+    for name, pose in poses.items():
+        tiny.photo(root / "images" / f"{name}.jpg", int(name))
+        kind = {"class_name": "PinholeCameraParameters", "version_major": 1, "version_minor": 0}
+        parameters.append({**kind, "extrinsic": pose.T.ravel().tolist(), "intrinsic": open3d_intrinsic()})
+    whole = {"class_name": "PinholeCameraTrajectory", "parameters": parameters, "version_major": 1, "version_minor": 0}
+    (root / "trajectory.json").write_text(json.dumps(whole, indent="\t"))
+    mesh_of(root)
+    return root / "trajectory.json"
+
+
 EMBEDDED: tuple[str, ...] = ()
 """Readers whose photos lie inside a larger file."""
 
 CAPTURES: dict[str, Capture] = {
     "blender": Capture("transforms", write_blender, pinhole(CENTRED)),
     "tum": Capture("tum", write_tum, opencv()),
+    "open3d log": Capture("open3d", write_open3d_log, pinhole()),
+    "open3d json": Capture("open3d", write_open3d_json, pinhole()),
 }

@@ -71,8 +71,8 @@ def test_a_missing_photo_leaves_its_view_out(name: str, tmp_path: Path) -> None:
     scene = read_capture(path)
     assert len(scene.views) == 2
     assert "empty" in scene.left_out[0].reason
-    second.rename(second.with_name("elsewhere.jpg"))
-    with pytest.raises(ReaderError, match=r"2 of 3 views|None of|none of"):
+    second.rename(second.with_suffix(".away"))
+    with pytest.raises(ReaderError, match=r"2 of 3 views"):
         read_capture(path, ReadOptions(missing="error"))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import colmap, frames, neuraltexgen, transforms, tum
+from neuraltexgen.readers import colmap, frames, neuraltexgen, open3d, transforms, tum
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
@@ -114,5 +114,13 @@ READERS: tuple[Reader, ...] = (
         AT_TOP,
         tum.detect,
         tum.read,
+    ),
+    Reader(
+        "open3d",
+        "Open3D trajectories",
+        "a `.log` with `camera_intrinsic.json`, or a `.json` with `PinholeCameraTrajectory`; photos in `color` or the like",
+        AT_TOP,
+        open3d.detect,
+        open3d.read,
     ),
 )
