@@ -20,6 +20,7 @@ from tiny import HEIGHT, OPENCV, PINHOLE, WIDTH
 
 Poses = dict[str, np.ndarray]
 FOCAL = 30.0
+RADIAL = (0.05, -0.01)
 CENTRED = (FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2)
 """For formats with one focal length and the principal point in the middle."""
 
@@ -32,7 +33,8 @@ class Capture:
     write: Callable[[Path, Poses], Path]
     camera: Camera
     atol: float = 1e-8
-    has_mesh: bool = True
+    lost: int = 0
+    """Views that the capture itself marks as unusable."""
 
 
 def pinhole(params: tuple[float, ...] = PINHOLE) -> Camera:
@@ -120,6 +122,22 @@ def write_open3d_json(root: Path, poses: Poses) -> Path:
     return root / "trajectory.json"
 
 
+def write_bundler(root: Path, poses: Poses) -> Path:
+    """Cameras, one photo that was not registered, and a point; list.txt with focal lengths."""
+    (root / "bundle").mkdir(parents=True)
+    lines, names = ["# Bundle file v0.3", f"{len(poses) + 1} 1", "0 0 0", *["0 0 0"] * 4], ["photos/unused.jpg"]
+    for name, pose in poses.items():
+        tiny.photo(root / "photos" / f"{name}.png", int(name))
+        names.append(f"photos/{name}.png 0 {FOCAL}")
+        lines.append(words((FOCAL, *RADIAL)))
+        lines += [words(row) for row in (CV_FROM_GL @ pose)[:3, :3]] + [words((CV_FROM_GL @ pose)[:3, 3])]
+    lines += ["0 0 0", "255 255 255", "1 0 0 1.5 2.5"]
+    (root / "bundle" / "bundle.out").write_text("\n".join(lines) + "\n")
+    (root / "list.txt").write_text("\n".join(names) + "\n")
+    mesh_of(root)
+    return root
+
+
 EMBEDDED: tuple[str, ...] = ()
 """Readers whose photos lie inside a larger file."""
 
@@ -128,4 +146,7 @@ CAPTURES: dict[str, Capture] = {
     "tum": Capture("tum", write_tum, opencv()),
     "open3d log": Capture("open3d", write_open3d_log, pinhole()),
     "open3d json": Capture("open3d", write_open3d_json, pinhole()),
+    "bundler": Capture(
+        "bundler", write_bundler, Camera("RADIAL", WIDTH, HEIGHT, (FOCAL, WIDTH / 2, HEIGHT / 2, *RADIAL)), lost=1
+    ),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import colmap, frames, neuraltexgen, open3d, transforms, tum
+from neuraltexgen.readers import bundler, colmap, frames, neuraltexgen, open3d, transforms, tum
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
@@ -122,5 +122,13 @@ READERS: tuple[Reader, ...] = (
         AT_TOP,
         open3d.detect,
         open3d.read,
+    ),
+    Reader(
+        "bundler",
+        "Bundler",
+        "`bundle.out` at the top or in `bundle`, and its image list",
+        AT_TOP,
+        bundler.detect,
+        bundler.read,
     ),
 )
