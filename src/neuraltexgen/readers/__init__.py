@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import bundler, colmap, frames, neuraltexgen, open3d, transforms, tum
+from neuraltexgen.readers import bundler, colmap, frames, neuraltexgen, nvm, open3d, transforms, tum
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
@@ -118,7 +118,7 @@ READERS: tuple[Reader, ...] = (
     Reader(
         "open3d",
         "Open3D trajectories",
-        "a `.log` with `camera_intrinsic.json`, or a `.json` with `PinholeCameraTrajectory`; photos in `color` or the like",
+        "a `.log` with `camera_intrinsic.json`, or a `.json` trajectory; photos in `color` or the like",
         AT_TOP,
         open3d.detect,
         open3d.read,
@@ -130,5 +130,13 @@ READERS: tuple[Reader, ...] = (
         AT_TOP,
         bundler.detect,
         bundler.read,
+    ),
+    Reader(
+        "nvm",
+        "VisualSFM",
+        "a `.nvm` file (NVM_V3)",
+        "a mesh beside it",
+        nvm.detect,
+        nvm.read,
     ),
 )

@@ -1,9 +1,9 @@
 """Open3D trajectories: `.log` with an intrinsics file beside it, or `.json` (`PinholeCameraTrajectory`).
 
 A `.log` pose is a line of three whole numbers and a 4x4 camera-to-world matrix; the first number counts the photos from
-0. In `.json`, `extrinsic` is world to camera and, as all matrices there, column by column. OpenCV axes. Photos are those
-of a folder in the order of their names. The principal point counts from the centre of the top-left pixel, so half a
-pixel is added. Source: PinholeCameraIntrinsic, PinholeCameraTrajectoryIO and LogIO, https://github.com/isl-org/Open3D.
+0. In `.json`, `extrinsic` is world to camera and, as all matrices there, column by column. OpenCV axes. Photos are
+those of a folder in the order of their names. The principal point counts from the centre of the top-left pixel, so half
+a pixel is added. Source: PinholeCameraIntrinsic, PinholeCameraTrajectoryIO and LogIO, https://github.com/isl-org/Open3D.
 """
 
 from dataclasses import dataclass
