@@ -138,6 +138,20 @@ def write_bundler(root: Path, poses: Poses) -> Path:
     return root
 
 
+def write_nvm(root: Path, poses: Poses) -> Path:
+    """The file is given; a name has a space."""
+    lines = ["NVM_V3 ", "", str(len(poses))]
+    for name, pose in poses.items():
+        tiny.photo(root / "images" / f"photo {name}.png", int(name))
+        centre = -pose[:3, :3].T @ pose[:3, 3]
+        x, y, z, w = quaternion(pose[:3, :3])
+        lines.append(f'photo"{name}.png\t{FOCAL} {words((w, x, y, z, *centre))} 0 0')
+    lines += ["", "1", "0 0 0 255 255 255 1 0 0 1.5 2.5", "", "0"]
+    (root / "model.nvm").write_text("\n".join(lines) + "\n")
+    mesh_of(root)
+    return root / "model.nvm"
+
+
 EMBEDDED: tuple[str, ...] = ()
 """Readers whose photos lie inside a larger file."""
 
@@ -149,4 +163,5 @@ CAPTURES: dict[str, Capture] = {
     "bundler": Capture(
         "bundler", write_bundler, Camera("RADIAL", WIDTH, HEIGHT, (FOCAL, WIDTH / 2, HEIGHT / 2, *RADIAL)), lost=1
     ),
+    "nvm": Capture("nvm", write_nvm, pinhole(CENTRED)),
 }

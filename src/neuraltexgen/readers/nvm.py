@@ -1,8 +1,9 @@
 """VisualSFM's `.nvm` (NVM_V3).
 
-A line per photo: name, focal length, quaternion w x y z (world to camera, OpenCV axes), camera centre, radial term r, 0.
-r undoes the distortion: in units of the focal length, a distorted point m lies at m (1 + r |m|^2) without it. No COLMAP
-model is that, but the inverse, a series in r u^2, is met by FULL_OPENCV's fraction to within 1e-7 for |r u^2| < 0.05 and 1e-4 for 0.1.
+A line per photo: name, focal length, quaternion w x y z (world to camera, OpenCV axes), camera centre, radial term r,
+0. r undoes the distortion: in units of the focal length, a distorted point m lies at m (1 + r |m|^2) without it. No
+COLMAP model is that, but FULL_OPENCV's fraction meets the inverse, a series in r u^2, to within 1e-7 for |r u^2| < 0.05
+and 1e-4 for 0.1.
 Sources: VisualSFM's documentation, http://ccwu.me/vsfm/doc.html#nvm, and COLMAP's exporter.
 """
 
