@@ -152,6 +152,23 @@ def write_nvm(root: Path, poses: Poses) -> Path:
     return root / "model.nvm"
 
 
+def write_mve(root: Path, poses: Poses) -> Path:
+    """One view has only its original photo, the others undistorted ones beside it."""
+    for name, pose in poses.items():
+        view = root / "views" / f"view_{int(name):04d}.mve"
+        tiny.photo(view / ("original.png" if name == "1" else "undistorted.png"), int(name))
+        fx, fy, cx, cy = PINHOLE
+        camera = {"focal_length": fx / WIDTH, "pixel_aspect": fy / fx, "principal_point": (cx / WIDTH, cy / HEIGHT)}
+        camera |= {"radial_distortion": (0, 0) if name == "1" else (0.3, 0.1)}
+        camera |= {"rotation": pose[:3, :3], "translation": pose[:3, 3]}
+        lines = ["# MVE view meta data is stored in INI-file syntax.", "", "[camera]"]
+        lines += [f"{key} = {words(value)}" for key, value in camera.items()]
+        lines += ["", "[view]", f"id = {int(name) - 1}", f"name = {name}.png"]
+        (view / "meta.ini").write_text("\n".join(lines) + "\n")
+    mesh_of(root)
+    return root
+
+
 EMBEDDED: tuple[str, ...] = ()
 """Readers whose photos lie inside a larger file."""
 
@@ -164,4 +181,5 @@ CAPTURES: dict[str, Capture] = {
         "bundler", write_bundler, Camera("RADIAL", WIDTH, HEIGHT, (FOCAL, WIDTH / 2, HEIGHT / 2, *RADIAL)), lost=1
     ),
     "nvm": Capture("nvm", write_nvm, pinhole(CENTRED)),
+    "mve": Capture("mve", write_mve, pinhole()),
 }

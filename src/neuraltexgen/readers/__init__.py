@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import bundler, colmap, frames, neuraltexgen, nvm, open3d, transforms, tum
+from neuraltexgen.readers import bundler, colmap, frames, mve, neuraltexgen, nvm, open3d, transforms, tum
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
@@ -138,5 +138,13 @@ READERS: tuple[Reader, ...] = (
         "a mesh beside it",
         nvm.detect,
         nvm.read,
+    ),
+    Reader(
+        "mve",
+        "MVE",
+        "`views/*.mve` with `meta.ini` and `undistorted.*` or `original.*`",
+        AT_TOP,
+        mve.detect,
+        mve.read,
     ),
 )
