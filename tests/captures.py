@@ -169,6 +169,30 @@ def write_mve(root: Path, poses: Poses) -> Path:
     return root
 
 
+def write_openmvg(root: Path, poses: Poses) -> Path:
+    """One view was not reconstructed; the root path is that of another machine."""
+    whole: dict[str, object] = {"sfm_data_version": "0.3", "root_path": "/home/someone/photos"}
+    views, extrinsics = [], []
+    for name in ("9", *poses):
+        data = {"local_path": "", "filename": f"{name}.png", "width": WIDTH, "height": HEIGHT}
+        data |= {"id_view": int(name), "id_intrinsic": 4, "id_pose": int(name)}
+        wrapped = {"polymorphic_id": 1073741824, "ptr_wrapper": {"id": 2147483649, "data": data}}
+        views.append({"key": int(name), "value": wrapped})
+    for name, pose in poses.items():
+        tiny.photo(root / "images" / f"{name}.png", int(name))
+        centre = -pose[:3, :3].T @ pose[:3, 3]
+        extrinsics.append({"key": int(name), "value": {"rotation": pose[:3, :3].tolist(), "center": centre.tolist()}})
+    k1, k2, p1, p2 = OPENCV[4:]
+    inner = {"width": WIDTH, "height": HEIGHT, "focal_length": FOCAL, "principal_point": list(PINHOLE[2:])}
+    data = {"value0": inner, "disto_t2": [k1, k2, 0.0, p1, p2]}
+    wrapped = {"polymorphic_id": 2147483649, "polymorphic_name": "pinhole_brown_t2"}
+    wrapped |= {"ptr_wrapper": {"id": 2147483660, "data": data}}
+    whole |= {"views": views, "intrinsics": [{"key": 4, "value": wrapped}], "extrinsics": extrinsics}
+    (root / "sfm_data.json").write_text(json.dumps({**whole, "structure": [], "control_points": []}, indent=4))
+    mesh_of(root)
+    return root
+
+
 EMBEDDED: tuple[str, ...] = ()
 """Readers whose photos lie inside a larger file."""
 
@@ -182,4 +206,5 @@ CAPTURES: dict[str, Capture] = {
     ),
     "nvm": Capture("nvm", write_nvm, pinhole(CENTRED)),
     "mve": Capture("mve", write_mve, pinhole()),
+    "openmvg": Capture("openmvg", write_openmvg, Camera("OPENCV", WIDTH, HEIGHT, (FOCAL, FOCAL, *OPENCV[2:])), lost=1),
 }

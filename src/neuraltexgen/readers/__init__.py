@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import bundler, colmap, frames, mve, neuraltexgen, nvm, open3d, transforms, tum
+from neuraltexgen.readers import bundler, colmap, frames, mve, neuraltexgen, nvm, open3d, openmvg, transforms, tum
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
@@ -146,5 +146,13 @@ READERS: tuple[Reader, ...] = (
         AT_TOP,
         mve.detect,
         mve.read,
+    ),
+    Reader(
+        "openmvg",
+        "OpenMVG",
+        "`sfm_data.json`",
+        "a mesh beside it",
+        openmvg.detect,
+        openmvg.read,
     ),
 )

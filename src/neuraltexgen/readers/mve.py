@@ -1,6 +1,6 @@
 """MVE scenes: `views/*.mve/meta.ini` beside `original.*` or `undistorted.*`.
 
-World to camera, OpenCV axes. The focal length is in units of the photo's longer side (as seen by the pixels' shape), the
+World to camera, OpenCV axes. The focal length is in units of the longer side (as seen by the pixels' shape), the
 principal point in units of its sides. `undistorted.*` is preferred, without a distortion, as MVE's own later steps do.
 Source: `CameraInfo::fill_calibration` and the wiki's Math Cookbook, https://github.com/simonfuhrmann/mve.
 """
