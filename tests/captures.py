@@ -5,12 +5,15 @@ A NaN in a pose stands for a view whose tracking was lost.
 """
 
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pycolmap
+from PIL import Image as Pillow
 
 import tiny
 from neuraltexgen.geometry import CV_FROM_GL, invert_pose
@@ -193,7 +196,66 @@ def write_openmvg(root: Path, poses: Poses) -> Path:
     return root
 
 
-EMBEDDED: tuple[str, ...] = ()
+def write_alicevision(root: Path, poses: Poses, version: tuple[int, ...] = (1, 2, 8)) -> Path:
+    """Strings for numbers, absolute paths of another machine, one view without a pose."""
+    fx, fy, cx, cy = PINHOLE
+    k1, k2, p1, p2 = OPENCV[4:]
+    lens: dict[str, object] = {"intrinsicId": "77", "width": str(WIDTH), "height": str(HEIGHT), "serialNumber": "x"}
+    if version >= (1, 2, 5):
+        lens |= {"sensorWidth": "36", "sensorHeight": "24", "type": "pinhole", "distortionType": "brown"}
+        lens |= {"focalLength": repr(fx * 36 / WIDTH), "pixelRatio": repr(fy / fx)}
+        lens |= {"principalPoint": [repr(cx - WIDTH / 2), repr(cy - HEIGHT / 2)]}
+    else:
+        lens |= {"type": "brown", "pxFocalLength": repr(fx), "principalPoint": [repr(cx), repr(cy)]}
+    lens["distortionParams"] = [repr(k1), repr(k2), "0", repr(p1), repr(p2)]
+    views, stated = [], []
+    for name in ("9", *poses):
+        place = {"viewId": name, "poseId": name, "intrinsicId": "77", "path": f"C:\\photos\\{name}.png"}
+        views.append({**place, "width": str(WIDTH), "height": str(HEIGHT), "metadata": {"Make": "x"}})
+    for name, pose in poses.items():
+        tiny.photo(root / f"{name}.png", int(name))
+        rotation = [repr(float(v)) for v in pose[:3, :3].T.ravel()]
+        centre = [repr(float(v)) for v in -pose[:3, :3].T @ pose[:3, 3]]
+        stated.append({"poseId": name, "pose": {"transform": {"rotation": rotation, "center": centre}, "locked": "0"}})
+    whole = {"version": [str(v) for v in version], "views": views, "intrinsics": [lens], "poses": stated}
+    (root / "cameras.sfm").write_text(json.dumps(whole, indent=4))
+    mesh_of(root)
+    return root
+
+
+def write_old_alicevision(root: Path, poses: Poses) -> Path:
+    """Version 1.0.0: one focal length in pixels, the principal point from the corner."""
+    return write_alicevision(root, poses, (1, 0, 0))
+
+
+def write_sens(root: Path, poses: Poses, colour: int = 2) -> Path:
+    """The file is given: zlib depth, a frame without colour, IMU records. `colour`: 0 raw, 1 png, 2 jpeg."""
+    root.mkdir(parents=True, exist_ok=True)
+    fx, fy, cx, cy = PINHOLE
+    intrinsics = np.array([[fx, 0, cx, 0], [0, fy, cy, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "<f4")
+    name, unit = b"StructureSensor", np.eye(4, dtype="<f4")
+    data = struct.pack("<IQ", 4, len(name)) + name + b"".join(m.tobytes() for m in (intrinsics, unit, intrinsics, unit))
+    data += struct.pack("<iiIIIIfQ", colour, 1, WIDTH, HEIGHT, WIDTH, HEIGHT, 1000.0, len(poses) + 1)
+    frames = [(np.eye(4), b"")]
+    for number, pose in poses.items():
+        photo = tiny.photo(root.parent / f"photo{number}{('.png', '.png', '.jpg')[colour]}", int(number))
+        blob = photo.read_bytes() if colour else np.asarray(Pillow.open(photo)).tobytes()
+        photo.unlink()
+        frames.append((invert_pose(pose), blob))
+    depth = zlib.compress(np.full((HEIGHT, WIDTH), 3000, "<u2").tobytes())
+    for i, (matrix, blob) in enumerate(frames):
+        data += matrix.astype("<f4").tobytes() + struct.pack("<QQQQ", i, i, len(blob), len(depth)) + blob + depth
+    (root / "scan.sens").write_bytes(data + struct.pack("<Q", 1) + bytes(15 * 8 + 8))
+    mesh_of(root, "scan_vh_clean.ply")
+    return root / "scan.sens"
+
+
+def write_raw_sens(root: Path, poses: Poses) -> Path:
+    """Raw colour, and the folder is given."""
+    return write_sens(root, poses, 0).parent
+
+
+EMBEDDED: tuple[str, ...] = ("sens",)
 """Readers whose photos lie inside a larger file."""
 
 CAPTURES: dict[str, Capture] = {
@@ -207,4 +269,10 @@ CAPTURES: dict[str, Capture] = {
     "nvm": Capture("nvm", write_nvm, pinhole(CENTRED)),
     "mve": Capture("mve", write_mve, pinhole()),
     "openmvg": Capture("openmvg", write_openmvg, Camera("OPENCV", WIDTH, HEIGHT, (FOCAL, FOCAL, *OPENCV[2:])), lost=1),
+    "alicevision": Capture("alicevision", write_alicevision, opencv(), lost=1),
+    "old alicevision": Capture(
+        "alicevision", write_old_alicevision, Camera("OPENCV", WIDTH, HEIGHT, (30.0, 30.0, *OPENCV[2:])), lost=1
+    ),
+    "sens": Capture("sens", write_sens, pinhole(), atol=1e-6, lost=1),
+    "raw sens": Capture("sens", write_raw_sens, pinhole(), atol=1e-6, lost=1),
 }

@@ -157,8 +157,8 @@ def test_what_is_no_capture_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(ReaderError, match="no capture that can be read"):
         detect(tmp_path / "a.txt")
-    with pytest.raises(ReaderError, match="unknown capture format 'sens'"):
-        read_capture(tmp_path, ReadOptions(format="sens"))
+    with pytest.raises(ReaderError, match="unknown capture format 'nosuch'"):
+        read_capture(tmp_path, ReadOptions(format="nosuch"))
     for reader in READERS:
         with pytest.raises(ReaderError):
             read_capture(tmp_path, ReadOptions(format=reader.name))

@@ -5,7 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import bundler, colmap, frames, mve, neuraltexgen, nvm, open3d, openmvg, transforms, tum
+from neuraltexgen.readers import (
+    alicevision,
+    bundler,
+    colmap,
+    frames,
+    mve,
+    neuraltexgen,
+    nvm,
+    open3d,
+    openmvg,
+    sens,
+    transforms,
+    tum,
+)
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
@@ -154,5 +167,21 @@ READERS: tuple[Reader, ...] = (
         "a mesh beside it",
         openmvg.detect,
         openmvg.read,
+    ),
+    Reader(
+        "alicevision",
+        "AliceVision, Meshroom",
+        "`sfm.json`, `cameras.sfm` or another `.sfm` with poses",
+        "a mesh beside it",
+        alicevision.detect,
+        alicevision.read,
+    ),
+    Reader(
+        "sens",
+        "BundleFusion, VoxelHashing, ScanNet",
+        "a `.sens` file (version 4)",
+        "`*_vh_clean.ply`, or another mesh beside it",
+        sens.detect,
+        sens.read,
     ),
 )
