@@ -22,7 +22,7 @@ from neuraltexgen.unwrap import METHODS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
+COMMANDS = ("texture", "demo", "info", "convert", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
 
 
 def page(name: str) -> str:
