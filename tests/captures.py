@@ -255,6 +255,37 @@ def write_raw_sens(root: Path, poses: Poses) -> Path:
     return write_sens(root, poses, 0).parent
 
 
+def write_metashape(root: Path, poses: Poses) -> Path:
+    """The file is given. A component with rotation, translation and scale; one camera that was not aligned; groups."""
+    world_from_chunk = np.eye(4)
+    world_from_chunk[:3] = np.hstack([2.5 * invert_pose(tiny.look(0.7))[:3, :3], [[4.0], [-5.0], [6.0]]])
+    fx, fy, cx, cy, k1, k2, p1, p2 = OPENCV
+    cameras = ['<camera id="9" sensor_id="0" component_id="0" label="9"/>']
+    for name, pose in poses.items():
+        tiny.photo(root / f"{name}.jpg", int(name))
+        back = np.linalg.inv(pose) if np.isfinite(pose).all() else pose
+        chunk_from_cam = np.linalg.inv(world_from_chunk) @ back
+        chunk_from_cam[:3, :3] *= 2.5  # Metashape's are rotations in the chunk's own scale
+        where = f'id="{name}" sensor_id="0" component_id="0" label="{name}"'
+        cameras.append(f"<camera {where}><transform>{words(chunk_from_cam)}</transform></camera>")
+    rotation, translation = world_from_chunk[:3, :3] / 2.5, world_from_chunk[:3, 3]
+    size = f'<resolution width="{WIDTH}" height="{HEIGHT}"/>'
+    lens = {"f": fy, "cx": cx - WIDTH / 2, "cy": cy - HEIGHT / 2, "b1": fx - fy, "k1": k1, "k2": k2, "p1": p2, "p2": p1}
+    terms = "".join(f"<{key}>{value!r}</{key}>" for key, value in lens.items())
+    sensor = f'<sensor id="0" label="unknown" type="frame">{size}'
+    sensor += f'<calibration type="frame" class="initial">{size}<f>99</f></calibration>'
+    sensor += f'<calibration type="frame" class="adjusted">{size}{terms}</calibration></sensor>'
+    component = f"<transform><rotation>{words(rotation)}</rotation><translation>{words(translation)}</translation>"
+    component = f'<component id="0">{component}<scale>2.5</scale></transform></component>'
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<document version="2.0.0">\n  <chunk label="1" enabled="true">\n'
+    text += f"<sensors>{sensor}</sensors>\n<components>{component}</components>\n<cameras>{cameras[0]}\n"
+    grouped = "".join(cameras[1:])
+    text += f'<group id="0" label="g">{grouped}</group></cameras></chunk>\n</document>\n'
+    (root / "cameras.xml").write_text(text)
+    mesh_of(root)
+    return root / "cameras.xml"
+
+
 EMBEDDED: tuple[str, ...] = ("sens",)
 """Readers whose photos lie inside a larger file."""
 
@@ -275,4 +306,5 @@ CAPTURES: dict[str, Capture] = {
     ),
     "sens": Capture("sens", write_sens, pinhole(), atol=1e-6, lost=1),
     "raw sens": Capture("sens", write_raw_sens, pinhole(), atol=1e-6, lost=1),
+    "metashape": Capture("metashape", write_metashape, opencv(), lost=1),
 }

@@ -10,6 +10,7 @@ from neuraltexgen.readers import (
     bundler,
     colmap,
     frames,
+    metashape,
     mve,
     neuraltexgen,
     nvm,
@@ -183,5 +184,13 @@ READERS: tuple[Reader, ...] = (
         "`*_vh_clean.ply`, or another mesh beside it",
         sens.detect,
         sens.read,
+    ),
+    Reader(
+        "metashape",
+        "Agisoft Metashape",
+        "an `.xml` of exported cameras; chunk and component transforms",
+        "a mesh beside it",
+        metashape.detect,
+        metashape.read,
     ),
 )
