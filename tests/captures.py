@@ -277,13 +277,45 @@ def write_metashape(root: Path, poses: Poses) -> Path:
     sensor += f'<calibration type="frame" class="adjusted">{size}{terms}</calibration></sensor>'
     component = f"<transform><rotation>{words(rotation)}</rotation><translation>{words(translation)}</translation>"
     component = f'<component id="0">{component}<scale>2.5</scale></transform></component>'
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<document version="2.0.0">\n  <chunk label="1" enabled="true">\n'
+    text = '<?xml version="1.0" encoding="UTF-8"?>\n<document version="2.0.0">\n  <chunk label="1" enabled="true">\n'
     text += f"<sensors>{sensor}</sensors>\n<components>{component}</components>\n<cameras>{cameras[0]}\n"
     grouped = "".join(cameras[1:])
     text += f'<group id="0" label="g">{grouped}</group></cameras></chunk>\n</document>\n'
     (root / "cameras.xml").write_text(text)
     mesh_of(root)
     return root / "cameras.xml"
+
+
+def write_polycam(root: Path, poses: Poses) -> Path:
+    """Corrected cameras beside the phone's own, which are wrong."""
+    fx, fy, cx, cy = PINHOLE
+    keyframes = root / "keyframes"
+    for folder in ("cameras", "corrected_cameras"):
+        (keyframes / folder).mkdir(parents=True)
+    for name, pose in poses.items():
+        tiny.photo(keyframes / "corrected_images" / f"100{name}.jpg", int(name))
+        tiny.photo(keyframes / "images" / f"100{name}.jpg", int(name))
+        back = invert_pose(pose) @ CV_FROM_GL
+        camera = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "width": WIDTH, "height": HEIGHT, "blur_score": 90.1}
+        camera |= {f"t_{row}{col}": back[row, col] for row in range(3) for col in range(4)}
+        (keyframes / "corrected_cameras" / f"100{name}.json").write_text(json.dumps(camera))
+        (keyframes / "cameras" / f"100{name}.json").write_text(json.dumps({**camera, "t_03": 7.0}))
+    mesh_of(root, "raw.obj")
+    return root
+
+
+def write_record3d(root: Path, poses: Poses) -> Path:
+    """Photos from 0."""
+    fx, fy, cx, cy = PINHOLE
+    rows = []
+    for i, (name, pose) in enumerate(poses.items()):
+        tiny.photo(root / "rgb" / f"{i}.jpg", int(name))
+        back = invert_pose(pose) @ CV_FROM_GL
+        rows.append([*quaternion(back[:3, :3]).tolist(), *back[:3, 3].tolist()])
+    whole = {"h": HEIGHT, "w": WIDTH, "fps": 60, "K": [fx, 0, 0, 0, fy, 0, cx, cy, 1], "poses": rows}
+    (root / "metadata").write_text(json.dumps(whole))
+    mesh_of(root)
+    return root
 
 
 EMBEDDED: tuple[str, ...] = ("sens",)
@@ -307,4 +339,6 @@ CAPTURES: dict[str, Capture] = {
     "sens": Capture("sens", write_sens, pinhole(), atol=1e-6, lost=1),
     "raw sens": Capture("sens", write_raw_sens, pinhole(), atol=1e-6, lost=1),
     "metashape": Capture("metashape", write_metashape, opencv(), lost=1),
+    "polycam": Capture("polycam", write_polycam, pinhole()),
+    "record3d": Capture("record3d", write_record3d, pinhole()),
 }
