@@ -318,8 +318,44 @@ def write_record3d(root: Path, poses: Poses) -> Path:
     return root
 
 
-EMBEDDED: tuple[str, ...] = ("sens",)
-"""Readers whose photos lie inside a larger file."""
+def write_arkitscenes(root: Path, poses: Poses) -> Path:
+    """Times of photos, poses and intrinsics differ by milliseconds; one photo has no pose."""
+    frames = root / "41069021_frames"
+    fx, fy, cx, cy = PINHOLE
+    lines = []
+    (frames / "lowres_wide_intrinsics").mkdir(parents=True)
+    tiny.photo(frames / "lowres_wide" / "41069021_900.000.png", 9)
+    for name, pose in poses.items():
+        time = 300.123 + int(name)
+        tiny.photo(frames / "lowres_wide" / f"41069021_{time:.3f}.png", int(name))
+        pincam = frames / "lowres_wide_intrinsics" / f"41069021_{time - 0.001:.3f}.pincam"
+        pincam.write_text(f"{WIDTH} {HEIGHT} {fx} {fy} {cx} {cy}")
+        x, y, z, w = quaternion(pose[:3, :3])
+        axis = np.array([x, y, z])
+        length = np.linalg.norm(axis)
+        vector = axis / length * 2 * np.arctan2(length, w)
+        lines.append(f"{time + 0.0004:.7f} {words(vector)} {words(pose[:3, 3])}")
+    (frames / "lowres_wide.traj").write_text("\n".join(lines) + "\n")
+    mesh_of(root, "41069021_3dod_mesh.ply")
+    return root
+
+
+def write_scannet(root: Path, poses: Poses) -> Path:
+    """As SensReader's own script exports it."""
+    fx, fy, cx, cy = PINHOLE
+    (root / "exported" / "pose").mkdir(parents=True)
+    (root / "exported" / "intrinsic").mkdir()
+    for name, pose in poses.items():
+        tiny.photo(root / "exported" / "color" / f"{9 + int(name)}.jpg", int(name))
+        np.savetxt(root / "exported" / "pose" / f"{9 + int(name)}.txt", invert_pose(pose), "%.9f")
+    matrix = [[fx, 0, cx, 0], [0, fy, cy, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    np.savetxt(root / "exported" / "intrinsic" / "intrinsic_color.txt", matrix, "%f")
+    mesh_of(root, "scene0000_00_vh_clean.ply")
+    return root
+
+
+FOUND: tuple[str, ...] = ("sens", "arkitscenes")
+"""Readers that take photos as they find them, in a file or a folder, so that none can be missing."""
 
 CAPTURES: dict[str, Capture] = {
     "blender": Capture("transforms", write_blender, pinhole(CENTRED)),
@@ -341,4 +377,6 @@ CAPTURES: dict[str, Capture] = {
     "metashape": Capture("metashape", write_metashape, opencv(), lost=1),
     "polycam": Capture("polycam", write_polycam, pinhole()),
     "record3d": Capture("record3d", write_record3d, pinhole()),
+    "arkitscenes": Capture("arkitscenes", write_arkitscenes, pinhole(), lost=1),
+    "scannet": Capture("scannet", write_scannet, pinhole(), atol=1e-7),
 }

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import captures
 import tiny
-from captures import CAPTURES
+from captures import CAPTURES, FOUND
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.readers import ReadOptions, detect, read_capture
 from neuraltexgen.scene import Scene
@@ -64,7 +63,7 @@ def test_a_lost_pose_leaves_its_view_out(name: str, tmp_path: Path) -> None:
         read_capture(path, ReadOptions(missing="error"))
 
 
-@pytest.mark.parametrize("name", [name for name, c in CAPTURES.items() if c.reader not in captures.EMBEDDED])
+@pytest.mark.parametrize("name", [name for name, c in CAPTURES.items() if c.reader not in FOUND])
 def test_a_missing_photo_leaves_its_view_out(name: str, tmp_path: Path) -> None:
     path = write(name, tmp_path)
     first, second, _ = photos(read_capture(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.readers import (
     alicevision,
+    arkitscenes,
     bundler,
     colmap,
     frames,
@@ -18,6 +19,7 @@ from neuraltexgen.readers import (
     openmvg,
     polycam,
     record3d,
+    scannet,
     sens,
     transforms,
     tum,
@@ -210,5 +212,21 @@ READERS: tuple[Reader, ...] = (
         AT_TOP,
         record3d.detect,
         record3d.read,
+    ),
+    Reader(
+        "arkitscenes",
+        "ARKitScenes",
+        "`lowres_wide.traj` with `wide`, `vga_wide` or `lowres_wide` and their `_intrinsics`",
+        "`*_3dod_mesh.ply`",
+        arkitscenes.detect,
+        arkitscenes.read,
+    ),
+    Reader(
+        "scannet",
+        "ScanNet, exported",
+        "`color`, `pose` and `intrinsic/intrinsic_color.txt`, at the top, in `exported` or `frames`",
+        "`*_vh_clean.ply`, `*_vh_clean_2.ply`",
+        scannet.detect,
+        scannet.read,
     ),
 )
