@@ -24,6 +24,7 @@ from tiny import HEIGHT, OPENCV, PINHOLE, WIDTH
 Poses = dict[str, np.ndarray]
 FOCAL = 30.0
 RADIAL = (0.05, -0.01)
+FISHEYE = (*PINHOLE, 0.05, -0.01, 0.002, -0.001)
 CENTRED = (FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2)
 """For formats with one focal length and the principal point in the middle."""
 
@@ -354,6 +355,38 @@ def write_scannet(root: Path, poses: Poses) -> Path:
     return root
 
 
+def write_matterport(root: Path, poses: Poses) -> Path:
+    """The principal point counts from the bottom-left corner."""
+    fx, fy, cx, cy = PINHOLE
+    house = root / "1pXnuDYAj8r"
+    lines = ["dataset matterport", f"n_images {len(poses)}", "depth_directory undistorted_depth_images"]
+    lines += ["color_directory undistorted_color_images", ""]
+    lines += [f"intrinsics_matrix {fx} 0 {cx}  0 {fy} {HEIGHT - cy} 0 0 1"]
+    for name, pose in poses.items():
+        tiny.photo(house / "undistorted_color_images" / f"a{name}_i0_0.jpg", int(name))
+        lines.append(f"scan a{name}_d0_0.png a{name}_i0_0.jpg {words(invert_pose(pose) @ CV_FROM_GL)}")
+    (house / "undistorted_camera_parameters").mkdir()
+    (house / "undistorted_camera_parameters" / "1pXnuDYAj8r.conf").write_text("\n".join(lines) + "\n")
+    mesh_of(house, "poisson_meshes/1pXnuDYAj8r.ply")
+    return house
+
+
+def write_scannetpp(root: Path, poses: Poses) -> Path:
+    """A scene's folder: the camera's COLMAP model, photos and masks, and the laser scanner's mesh."""
+    (root / "dslr" / "colmap").mkdir(parents=True)
+    lines = []
+    for name, pose in poses.items():
+        tiny.photo(root / "dslr" / "resized_images" / f"DSC0000{name}.JPG", int(name))
+        tiny.photo(root / "dslr" / "resized_anon_masks" / f"DSC0000{name}.png", int(name))
+        x, y, z, w = quaternion(pose[:3, :3])
+        lines.append(f"{name} {words((w, x, y, z, *pose[:3, 3]))} 1 DSC0000{name}.JPG\n\n")
+    (root / "dslr" / "colmap" / "images.txt").write_text("# Image list\n" + "".join(lines))
+    camera = f"# Camera list\n1 OPENCV_FISHEYE {WIDTH} {HEIGHT} {words(FISHEYE)}\n"
+    (root / "dslr" / "colmap" / "cameras.txt").write_text(camera)
+    mesh_of(root, "scans/mesh_aligned_0.05.ply")
+    return root
+
+
 FOUND: tuple[str, ...] = ("sens", "arkitscenes")
 """Readers that take photos as they find them, in a file or a folder, so that none can be missing."""
 
@@ -379,4 +412,6 @@ CAPTURES: dict[str, Capture] = {
     "record3d": Capture("record3d", write_record3d, pinhole()),
     "arkitscenes": Capture("arkitscenes", write_arkitscenes, pinhole(), lost=1),
     "scannet": Capture("scannet", write_scannet, pinhole(), atol=1e-7),
+    "matterport": Capture("matterport", write_matterport, pinhole()),
+    "scannetpp": Capture("colmap", write_scannetpp, Camera("OPENCV_FISHEYE", WIDTH, HEIGHT, FISHEYE)),
 }

@@ -11,6 +11,7 @@ from neuraltexgen.readers import (
     bundler,
     colmap,
     frames,
+    matterport,
     metashape,
     mve,
     neuraltexgen,
@@ -103,8 +104,8 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(
         "colmap",
-        "COLMAP",
-        "`cameras` and `images`, `.bin` or `.txt`, at the top, in `sparse` or below; every camera model",
+        "COLMAP, ScanNet++",
+        "`cameras` and `images`, `.bin` or `.txt`, at the top, in `sparse`, `dslr/colmap` or below; every camera model",
         "`meshed-poisson.ply`, `meshed-delaunay.ply`, or another mesh at the top",
         colmap.detect,
         colmap.read,
@@ -228,5 +229,13 @@ READERS: tuple[Reader, ...] = (
         "`*_vh_clean.ply`, `*_vh_clean_2.ply`",
         scannet.detect,
         scannet.read,
+    ),
+    Reader(
+        "matterport",
+        "Matterport3D",
+        "`undistorted_camera_parameters/HOUSE.conf`",
+        "`poisson_meshes/*.ply`, `house_segmentations/*.ply`",
+        matterport.detect,
+        matterport.read,
     ),
 )
