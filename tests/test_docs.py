@@ -14,7 +14,7 @@ from neuraltexgen.geometry import CV_FROM_GL, camera_centre, invert_pose, pixel_
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.losses import HEADS, LOSSES, PRESETS, parse_loss
 from neuraltexgen.meshes.raw import flip_v
-from neuraltexgen.readers import READERS
+from neuraltexgen.readers import READERS, formats_table
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.scene import Camera
 from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
@@ -22,7 +22,7 @@ from neuraltexgen.unwrap import METHODS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
+COMMANDS = ("texture", "demo", "info", "convert", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
 
 
 def page(name: str) -> str:
@@ -85,7 +85,14 @@ def test_options_that_the_docs_name_exist(command: str, capsys: pytest.CaptureFi
 def test_every_row_of_a_table_is_documented() -> None:
     assert all(f"`{name}`" in page("docs/losses.md") for name in (*LOSSES, *HEADS, *PRESETS))
     assert all(f"`{name}`" in page("docs/unwrapping.md") for name in METHODS)
-    assert len(READERS) == 4, "a new reader needs a section in docs/formats.md and a row in README.md"
+
+
+def test_the_table_of_formats_is_that_of_the_readers() -> None:
+    readme = page("README.md")
+    assert formats_table() in readme, "python docs/write_tables.py"
+    assert all(f"`--format {reader.name}`" in page("docs/formats.md") for reader in READERS), (
+        "a reader needs a section there"
+    )
 
 
 def test_the_table_of_recipes() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neuraltexgen.checks import inspect
+    from neuraltexgen.convert import convert_capture
     from neuraltexgen.enhance import EnhanceSettings, enhance_capture
     from neuraltexgen.errors import NeuralTexGenError
     from neuraltexgen.evaluation import evaluate_mesh
@@ -47,6 +48,7 @@ __all__ = [
     "UnwrapSettings",
     "View",
     "ViewSettings",
+    "convert_capture",
     "enhance_capture",
     "evaluate_mesh",
     "fit_prepared",
@@ -82,6 +84,7 @@ _MODULES = {
     "UnwrapSettings": "unwrap",
     "View": "scene",
     "ViewSettings": "views",
+    "convert_capture": "convert",
     "enhance_capture": "enhance",
     "evaluate_mesh": "evaluation",
     "fit_prepared": "prepared",

@@ -12,7 +12,7 @@ import tiny
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.geometry import camera_models, invert_pose, parameter_count
 from neuraltexgen.readers import ReadOptions, detect, read_capture
-from neuraltexgen.readers.colmap import pose_of
+from neuraltexgen.readers.poses import pose_from_quaternion
 
 SCENES = Path(__file__).parents[3] / "shared" / "scenes"
 needs_scenes = pytest.mark.skipif(not SCENES.is_dir(), reason="the real captures are not beside this repository")
@@ -95,7 +95,7 @@ def test_rigs_give_each_image_its_own_pose(tmp_path: Path, binary: bool) -> None
 
 def test_a_quaternion_need_not_be_normalised() -> None:
     rotation = pycolmap.Rotation3d(np.array([0.1, -0.2, 0.3, 0.9]) / np.linalg.norm([0.1, 0.2, 0.3, 0.9]))
-    pose = pose_of((1.8, 0.2, -0.4, 0.6), (1.0, 2.0, 3.0))
+    pose = pose_from_quaternion((1.8, 0.2, -0.4, 0.6), (1.0, 2.0, 3.0))
     assert np.allclose(pose[:3, :3], rotation.matrix())
     assert np.allclose(pose[:, 3], (1, 2, 3, 1))
     assert np.allclose(invert_pose(pose) @ pose, np.eye(4))

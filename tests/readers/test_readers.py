@@ -8,6 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 import tiny
+from captures import CAPTURES
 from neuraltexgen.errors import MeshError, ReaderError
 from neuraltexgen.images import write_exr
 from neuraltexgen.meshes import write_mesh
@@ -32,7 +33,7 @@ def photos(root: Path) -> list[Path]:
 
 
 def test_every_reader_has_a_writer_here() -> None:
-    assert [reader.name for reader in READERS] == list(WRITERS)
+    assert {reader.name for reader in READERS} == WRITERS.keys() | {capture.reader for capture in CAPTURES.values()}
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -156,8 +157,8 @@ def test_what_is_no_capture_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(ReaderError, match="no capture that can be read"):
         detect(tmp_path / "a.txt")
-    with pytest.raises(ReaderError, match="unknown capture format 'sens'"):
-        read_capture(tmp_path, ReadOptions(format="sens"))
+    with pytest.raises(ReaderError, match="unknown capture format 'nosuch'"):
+        read_capture(tmp_path, ReadOptions(format="nosuch"))
     for reader in READERS:
         with pytest.raises(ReaderError):
             read_capture(tmp_path, ReadOptions(format=reader.name))

@@ -34,10 +34,12 @@ class Reading:
     missing: Literal["skip", "error"] = "skip"
     """What to do about views without a usable photo or pose: leave them out and say so, or stop."""
     format: str = "auto"
-    """The capture's format, if it is not recognised: transforms, colmap, frames or neuraltexgen."""
+    """The capture's format by its reader's name, if it is not recognised; docs/formats.md has them."""
+    extract: Maybe = None
+    """Where photos that lie inside one large file (.sens) are extracted to; beside that file if not given."""
 
     def settings(self) -> ReadOptions:
-        return ReadOptions(self.mesh, self.images, self.masks, self.missing, self.format)
+        return ReadOptions(self.mesh, self.images, self.masks, self.missing, self.format, self.extract)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Union
 import tyro
 
 from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, Unwrap, UVMaps
+from neuraltexgen.cli.converting import Convert
 from neuraltexgen.cli.enhancing import Enhance
 from neuraltexgen.cli.losses import Losses
 from neuraltexgen.errors import NeuralTexGenError
@@ -19,6 +20,7 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
     Annotated[Texture, tyro.conf.subcommand("texture")],
     Annotated[Demo, tyro.conf.subcommand("demo")],
     Annotated[Info, tyro.conf.subcommand("info")],
+    Annotated[Convert, tyro.conf.subcommand("convert")],
     Annotated[Enhance, tyro.conf.subcommand("enhance")],
     Annotated[Unwrap, tyro.conf.subcommand("unwrap")],
     Annotated[UVMaps, tyro.conf.subcommand("uvmap")],

@@ -3,24 +3,22 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from neuraltexgen.enhance.photo import written_suffix
 from neuraltexgen.enhance.scene import Enhanced, enhance_scene
 from neuraltexgen.enhance.settings import EnhanceSettings
 from neuraltexgen.errors import ConfigError, EnhanceError
+from neuraltexgen.export.capture import paths_below_images, write_capture_mesh
 from neuraltexgen.export.colmap import CAMERAS, write_colmap
 from neuraltexgen.files import write_json
-from neuraltexgen.meshes import write_mesh
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.readers.find import PHOTO_SUFFIXES
-from neuraltexgen.scene import Mesh, View
+from neuraltexgen.scene import View
 from neuraltexgen.types import Progress, no_progress
 
 RECORD = "enhanced.json"
 CACHE = Path(".cache") / "photos"
-SEAMED, PLAIN = "mesh.obj", "mesh.ply"
-"""OBJ keeps seams; PLY is smaller and quicker."""
 
 
 def enhance_capture(
@@ -51,7 +49,7 @@ def enhance_capture(
         photo = out / "images" / name
         photo.parent.mkdir(parents=True, exist_ok=True)
         views.append(replace(view, photo=view.photo.replace(photo)))
-    _write_mesh(out, scene.mesh)
+    write_capture_mesh(out, scene.mesh)
     done = replace(done, scene=replace(done.scene, views=tuple(views)))
     write_json(out / RECORD, done.figures())
     write_colmap(out, views, names)
@@ -65,19 +63,12 @@ def written_names(views: Sequence[View]) -> list[str]:
     A folder images/ that all names begin with is dropped. Where two photos differ in the suffix alone, all keep theirs
     before the new one. Raises EnhanceError: two views of one name.
     """
-    paths = [PurePosixPath(*_parts(view.name)) for view in views]
-    if all(len(path.parts) > 1 and path.parts[0] == "images" for path in paths):
-        paths = [path.relative_to("images") for path in paths]
+    paths = paths_below_images(views)
     bare = [path.with_suffix("") if path.suffix.lower() in PHOTO_SUFFIXES else path for path in paths]
     chosen = bare if len(set(bare)) == len(bare) else paths
     if len(set(chosen)) < len(chosen):
         raise EnhanceError(f"{len(chosen) - len(set(chosen))} of {len(chosen)} views share a name", fix="rename photos")
     return [f"{path}{written_suffix(view)}" for path, view in zip(chosen, views, strict=True)]
-
-
-def _parts(name: str) -> list[str]:
-    """The folders and the file of a name, without what would lead out of a folder."""
-    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")] or ["photo"]
 
 
 def _check_free(out: Path, views: Sequence[View]) -> None:
@@ -89,12 +80,3 @@ def _check_free(out: Path, views: Sequence[View]) -> None:
         return
     what = f"{inside} of the capture's photos" if inside else "something else"
     raise EnhanceError(f"{out} holds {what}: enhanced photos need a folder of their own", fix="-o with a new folder")
-
-
-def _write_mesh(out: Path, mesh: Mesh | None) -> None:
-    """The mesh with its uvs; a mesh that an earlier run left is removed."""
-    name = None if mesh is None else SEAMED if mesh.has_uvs else PLAIN
-    if mesh is not None and name is not None:
-        write_mesh(out / name, mesh)
-    for other in {SEAMED, PLAIN} - {name}:
-        (out / other).unlink(missing_ok=True)

@@ -5,20 +5,44 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers import colmap, frames, neuraltexgen, transforms
+from neuraltexgen.readers import (
+    alicevision,
+    arkitscenes,
+    bundler,
+    colmap,
+    frames,
+    matterport,
+    metashape,
+    mve,
+    neuraltexgen,
+    nvm,
+    open3d,
+    openmvg,
+    polycam,
+    record3d,
+    scannet,
+    sens,
+    transforms,
+    tum,
+)
 from neuraltexgen.readers.find import ReadOptions
 from neuraltexgen.readers.prepared import read_prepared
 from neuraltexgen.scene import Scene
 
-__all__ = ["READERS", "ReadOptions", "Reader", "detect", "read_capture", "read_prepared"]
+__all__ = ["READERS", "ReadOptions", "Reader", "detect", "formats_table", "read_capture", "read_prepared"]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A capture format: how to tell it and how to read it. `description` says what is looked for."""
+    """A capture format: how to tell it and how to read it.
+
+    `title`, `description` (what is looked for) and `mesh` (which mesh is taken) are Markdown: the README's row.
+    """
 
     name: str
+    title: str
     description: str
+    mesh: str
     detect: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Scene]
 
@@ -52,18 +76,166 @@ def _matching(path: Path) -> list[Reader]:
         raise ReaderError(f"no capture at {path}: no such file or folder")
     matching = [reader for reader in READERS if reader.detect(path)]
     if not matching:
-        looked_for = "; ".join(f"{reader.name}: {reader.description}" for reader in READERS)
+        looked_for = "; ".join(f"{reader.name}: {reader.description}" for reader in READERS).replace("`", "")
         raise ReaderError(
             f"{path} is no capture that can be read. Looked for {looked_for}", fix="--format NAME, see docs"
         )
     return matching
 
 
+def formats_table() -> str:
+    """The README's table of what can be read, as Markdown: a row per reader, in the order of detection."""
+    rows = [(r.title, f"`{r.name}`", r.description, r.mesh) for r in READERS]
+    rows.append(("NeuralTexGen, prepared", "", "`images/` and `uvs/`, for `neuraltexgen fit`", "`--mesh`, optional"))
+    head = ("| Format | `--format` | What is looked for | Mesh |", "|---|---|---|---|")
+    return "\n".join((*head, *(f"| {' | '.join(row)} |" for row in rows))) + "\n"
+
+
+AT_TOP = "a mesh at the top"
+
 READERS: tuple[Reader, ...] = (
-    Reader("transforms", "transforms.json of nerfstudio or instant-ngp", transforms.detect, transforms.read),
-    Reader("colmap", "cameras and images (.bin or .txt) at the top, in sparse or sparse/0", colmap.detect, colmap.read),
-    Reader("frames", "frame-*.color.jpg, .pose.txt and camera-intrinsics.txt or info.txt", frames.detect, frames.read),
     Reader(
-        "neuraltexgen", "camera/ID.txt and color/ID.jpg, or frames/*/camera", neuraltexgen.detect, neuraltexgen.read
+        "transforms",
+        "nerfstudio, instant-ngp, Blender-NeRF",
+        "`transforms.json`, or `transforms_train.json` with `_val` and `_test`; masks and lenses per frame too",
+        "a mesh beside it",
+        transforms.detect,
+        transforms.read,
+    ),
+    Reader(
+        "colmap",
+        "COLMAP, ScanNet++",
+        "`cameras` and `images`, `.bin` or `.txt`, at the top, in `sparse`, `dslr/colmap` or below; every camera model",
+        "`meshed-poisson.ply`, `meshed-delaunay.ply`, or another mesh at the top",
+        colmap.detect,
+        colmap.read,
+    ),
+    Reader(
+        "frames",
+        "7-Scenes, BundleFusion",
+        "`frame-*.color.*` with `.pose.txt`, and `camera-intrinsics.txt` or `info.txt`",
+        AT_TOP,
+        frames.detect,
+        frames.read,
+    ),
+    Reader(
+        "neuraltexgen",
+        "NeuralTexGen",
+        "`camera/ID.txt` and `color/ID.jpg`, an id list, at the top or in `frames/*`",
+        "an `.off` beside it",
+        neuraltexgen.detect,
+        neuraltexgen.read,
+    ),
+    Reader(
+        "tum",
+        "TUM RGB-D",
+        "`rgb.txt` and `groundtruth.txt`; `calibration.txt`, or `freiburg1` to `3` in the folder's name",
+        AT_TOP,
+        tum.detect,
+        tum.read,
+    ),
+    Reader(
+        "open3d",
+        "Open3D trajectories",
+        "a `.log` with `camera_intrinsic.json`, or a `.json` trajectory; photos in `color` or the like",
+        AT_TOP,
+        open3d.detect,
+        open3d.read,
+    ),
+    Reader(
+        "bundler",
+        "Bundler",
+        "`bundle.out` at the top or in `bundle`, and its image list",
+        AT_TOP,
+        bundler.detect,
+        bundler.read,
+    ),
+    Reader(
+        "nvm",
+        "VisualSFM",
+        "a `.nvm` file (NVM_V3)",
+        "a mesh beside it",
+        nvm.detect,
+        nvm.read,
+    ),
+    Reader(
+        "mve",
+        "MVE",
+        "`views/*.mve` with `meta.ini` and `undistorted.*` or `original.*`",
+        AT_TOP,
+        mve.detect,
+        mve.read,
+    ),
+    Reader(
+        "openmvg",
+        "OpenMVG",
+        "`sfm_data.json`",
+        "a mesh beside it",
+        openmvg.detect,
+        openmvg.read,
+    ),
+    Reader(
+        "alicevision",
+        "AliceVision, Meshroom",
+        "`sfm.json`, `cameras.sfm` or another `.sfm` with poses",
+        "a mesh beside it",
+        alicevision.detect,
+        alicevision.read,
+    ),
+    Reader(
+        "sens",
+        "BundleFusion, VoxelHashing, ScanNet",
+        "a `.sens` file (version 4)",
+        "`*_vh_clean.ply`, or another mesh beside it",
+        sens.detect,
+        sens.read,
+    ),
+    Reader(
+        "metashape",
+        "Agisoft Metashape",
+        "an `.xml` of exported cameras; chunk and component transforms",
+        "a mesh beside it",
+        metashape.detect,
+        metashape.read,
+    ),
+    Reader(
+        "polycam",
+        "Polycam",
+        "the raw export: `keyframes/` with `corrected_cameras`, else `cameras`",
+        AT_TOP,
+        polycam.detect,
+        polycam.read,
+    ),
+    Reader(
+        "record3d",
+        "Record3D",
+        "`metadata` with `poses` and `K`, photos in `rgb`",
+        AT_TOP,
+        record3d.detect,
+        record3d.read,
+    ),
+    Reader(
+        "arkitscenes",
+        "ARKitScenes",
+        "`lowres_wide.traj` with `wide`, `vga_wide` or `lowres_wide` and their `_intrinsics`",
+        "`*_3dod_mesh.ply`",
+        arkitscenes.detect,
+        arkitscenes.read,
+    ),
+    Reader(
+        "scannet",
+        "ScanNet, exported",
+        "`color`, `pose` and `intrinsic/intrinsic_color.txt`, at the top, in `exported` or `frames`",
+        "`*_vh_clean.ply`, `*_vh_clean_2.ply`",
+        scannet.detect,
+        scannet.read,
+    ),
+    Reader(
+        "matterport",
+        "Matterport3D",
+        "`undistorted_camera_parameters/HOUSE.conf`",
+        "`poisson_meshes/*.ply`, `house_segmentations/*.ply`",
+        matterport.detect,
+        matterport.read,
     ),
 )

@@ -1,4 +1,4 @@
-"""COLMAP sparse models, text and binary, alone or in a dense workspace.
+"""COLMAP sparse models, text and binary, alone, in a dense workspace, or in a ScanNet++ scene.
 
 World to camera, OpenCV axes, pixel centres at +0.5: exactly our conventions. The files are walked here rather than by
 pycolmap, which may end the process or take all memory on a damaged file; of its records only cameras and images are
@@ -8,21 +8,20 @@ Source: https://colmap.github.io/format.html.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Float64
 
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.geometry import model_names, parameter_count
 from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_text
-from neuraltexgen.readers.poses import Repairs, rigid
+from neuraltexgen.readers.poses import Repairs, pose_from_quaternion, rigid
 from neuraltexgen.scene import Scene
 
-MODEL_FOLDERS = ("", "sparse", "sparse/*", "colmap/sparse/*", "colmap/sparse", "colmap")
+MODEL_FOLDERS = ("", "sparse", "sparse/*", "colmap/sparse/*", "colmap/sparse", "colmap", "dslr/colmap")
 MESHES = ("meshed-poisson.ply", "meshed-delaunay.ply", "dense/meshed-poisson.ply", "dense/meshed-delaunay.ply")
+SCANNETPP_PHOTOS, SCANNETPP_MASKS = "resized_images", "resized_anon_masks"
+SCANNETPP_MESHES = ("scans/mesh_aligned_0.05.ply", "../scans/mesh_aligned_0.05.ply")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +61,15 @@ def read(path: Path, options: ReadOptions) -> Scene:
     root = path if path.is_dir() and not _holds_model(path) else _workspace(model)
     folders = _image_folders(root, model, options)
     repairs = Repairs()
-    drafts = [_draft(image, cameras, folders, repairs) for image in images]
-    return make_scene("colmap", root, drafts, options, find_mesh("colmap", root, MESHES, options), repairs, notes)
+    masks = model.parent / SCANNETPP_MASKS
+    if masks.is_dir():
+        drafts = [replace(_draft(image, cameras, folders, repairs), mask=_mask(masks, image.name)) for image in images]
+        notes.append(f"masks are those of {SCANNETPP_MASKS}")
+    else:
+        drafts = [_draft(image, cameras, folders, repairs) for image in images]
+    return make_scene(
+        "colmap", root, drafts, options, find_mesh("colmap", root, MESHES + SCANNETPP_MESHES, options), repairs, notes
+    )
 
 
 def _models(path: Path) -> list[Path]:
@@ -90,7 +96,13 @@ def _workspace(model: Path) -> Path:
 def _image_folders(root: Path, model: Path, options: ReadOptions) -> list[Path]:
     if options.images is not None:
         return [options.images]
-    return [root / "images", model / "images", root / "rgb", root]
+    return [root / "images", model / "images", root / "rgb", model.parent / SCANNETPP_PHOTOS, root]
+
+
+def _mask(folder: Path, name: str) -> Path | None:
+    """ScanNet++'s mask of a photo."""
+    mask = folder / Path(name).with_suffix(".png").name if Path(name).name else folder
+    return mask if is_file(mask) else None
 
 
 def _draft(image: _Image, cameras: dict[int, _StatedCamera], folders: list[Path], repairs: Repairs) -> Draft:
@@ -99,29 +111,10 @@ def _draft(image: _Image, cameras: dict[int, _StatedCamera], folders: list[Path]
     if camera is None:
         return Draft(image.name, photo, problem=f"its camera {image.camera} is not in the cameras file")
     try:
-        pose = rigid(pose_of(image.quaternion, image.translation), repairs)
+        pose = rigid(pose_from_quaternion(image.quaternion, image.translation), repairs)
     except ReaderError as error:
         return Draft(image.name, photo, problem=error.message)
     return Draft(image.name, photo, camera.model, camera.params, camera.size, pose)
-
-
-def pose_of(
-    quaternion: tuple[float, float, float, float], translation: tuple[float, float, float]
-) -> Float64[np.ndarray, "4 4"]:
-    """The 4x4 pose of a quaternion w x y z, which need not have length 1. Raises ReaderError if it is zero."""
-    w, x, y, z = quaternion
-    length = w * w + x * x + y * y + z * z
-    if not 1e-12 < length < 1e12:
-        raise ReaderError("the pose's quaternion is zero or not finite")
-    s = 2 / length
-    pose = np.eye(4)
-    pose[:3, :3] = [
-        [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
-        [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
-        [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
-    ]
-    pose[:3, 3] = translation
-    return pose
 
 
 def _read_model(folder: Path) -> tuple[dict[int, _StatedCamera], list[_Image]]:

@@ -1,10 +1,15 @@
 """What a user may say, and finding the files of a capture: photos, meshes, texts."""
 
+import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float64
 
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.meshes import is_mesh_file, read_mesh
@@ -19,7 +24,8 @@ class ReadOptions:
     """What a user may say beside the capture's path.
 
     `mesh`, `images`, `masks` replace what the capture has. `missing`: a view without a usable photo or pose is left
-    out, or stops the run. `format` is a reader's name, or "auto".
+    out, or stops the run. `format` is a reader's name, or "auto". `extract` is where photos that lie inside one large
+    file are written to as files; a folder beside that file if None.
     """
 
     mesh: Path | None = None
@@ -27,6 +33,7 @@ class ReadOptions:
     masks: Path | None = None
     missing: Literal["skip", "error"] = "skip"
     format: str = "auto"
+    extract: Path | None = None
 
 
 def find_mesh(
@@ -85,6 +92,59 @@ def read_text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig", "replace")
     except (OSError, ValueError) as error:
         raise ReaderError(f"{path}: no such file, or it can't be read") from error
+
+
+def head(path: Path, size: int = 4096) -> str:
+    """The first bytes of a file as text, to tell formats apart; "" if it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size).decode("utf-8-sig", "replace")
+    except (OSError, ValueError):
+        return ""
+
+
+def files_like(path: Path, patterns: Sequence[str], marks: Sequence[str] = (), size: int = 4096) -> list[Path]:
+    """`path` itself if it is a file, else the files under it that a pattern finds; only those whose first `size`
+    bytes hold all `marks`, in any case of letters."""
+    if path.is_dir():
+        found = [file for pattern in patterns for file in sorted(path.glob(pattern)) if is_file(file)]
+    else:
+        found = [path] if any(path.match(pattern.rsplit("/", 1)[-1]) for pattern in patterns) else []
+    wanted = [mark.lower() for mark in marks]
+    return [f for f in dict.fromkeys(found) if all(mark in head(f, size).lower() for mark in wanted)]
+
+
+def read_json(reader: str, file: Path) -> Any:
+    """A file's JSON. Raises ReaderError: missing, or no JSON."""
+    try:
+        return json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
+        raise ReaderError(f"{reader}: {file} is not JSON ({error})", fix="it may be cut off: copy it again") from error
+
+
+def floats(value: Any, count: int, what: str) -> Float64[np.ndarray, "k"]:
+    """`count` numbers from JSON: a number, lists of them, strings that hold them. Raises ReaderError: anything else."""
+    if value is None:
+        raise ReaderError(f"'{what}' is not stated")
+    try:
+        result = np.array(value, np.float64).ravel()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ReaderError(f"'{what}' is not made of numbers: {value!r}"[:200]) from error
+    if result.size != count:
+        raise ReaderError(f"'{what}' holds {result.size} numbers, not {count}")
+    return result
+
+
+def pixel_size(width: float, height: float) -> tuple[int, int]:
+    """A photo's (width, height) as whole numbers. Raises ReaderError: not positive, not finite, absurdly large."""
+    if not (1 <= width < 2**31 and 1 <= height < 2**31):
+        raise ReaderError(f"the photo's size is stated as {width:g}x{height:g}")
+    return int(width), int(height)
+
+
+def natural(name: str) -> tuple[list[int], str]:
+    """A sorting key that puts 2 before 10."""
+    return [int(digits) for digits in re.findall(r"\d{1,18}", name)], name
 
 
 def numbers_in(text: str) -> list[float]:

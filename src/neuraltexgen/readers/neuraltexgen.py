@@ -5,7 +5,6 @@ id list, a text file with one id a line, selects frames. The principal point is 
 pixel's corner, as COLMAP does; that is unchecked.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.geometry import invert_pose
 from neuraltexgen.readers.drafts import Draft, make_scene
-from neuraltexgen.readers.find import ReadOptions, find_mesh, numbers_in, read_text, with_suffix_of
+from neuraltexgen.readers.find import ReadOptions, find_mesh, natural, numbers_in, read_text, with_suffix_of
 from neuraltexgen.readers.poses import Repairs, pinhole_of, rigid
 from neuraltexgen.scene import Scene
 
@@ -35,7 +34,7 @@ def read(path: Path, options: ReadOptions) -> Scene:
     if len(sequences) > 1:
         notes.append(f"{len(sequences)} sequences found, '{sequence.name}' taken (give its folder to choose another)")
     listed, list_notes = _listed(path, root)
-    ids = listed or sorted((file.stem for file in (sequence / "camera").glob("*.txt")), key=_natural)
+    ids = listed or sorted((file.stem for file in (sequence / "camera").glob("*.txt")), key=natural)
     repairs = Repairs()
     photos = options.images or sequence / "color"
     drafts = [_draft(sequence / "camera" / f"{name}.txt", with_suffix_of(photos / name), repairs) for name in ids]
@@ -83,8 +82,3 @@ def _draft(camera: Path, photo: Path, repairs: Repairs) -> Draft:
         return Draft(name, photo, "PINHOLE", params, None, invert_pose(rigid(world_from_cam, repairs)))
     except ReaderError as error:
         return Draft(name, photo, problem=error.message)
-
-
-def _natural(name: str) -> tuple[list[int], str]:
-    """Sorts 2 before 10."""
-    return [int(digits) for digits in re.findall(r"\d{1,18}", name)], name

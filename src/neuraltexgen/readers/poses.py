@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.geometry import nearest_rotation
+from neuraltexgen.geometry import CV_FROM_GL, invert_pose, nearest_rotation
 from neuraltexgen.scene import ROTATION_TOLERANCE
 
 ROUNDING = 0.02
@@ -77,3 +77,57 @@ def pinhole_of(matrix: Float64[np.ndarray, "3 3"]) -> tuple[float, float, float,
     if abs(below) > 1e-6 or last != [0, 0, 1]:
         raise ReaderError(f"the intrinsics are no matrix fx 0 cx / 0 fy cy / 0 0 1: {matrix.tolist()}")
     return fx, fy, cx, cy
+
+
+def cam_from_world(
+    stated: Float64[np.ndarray, "4 4"],
+    repairs: Repairs,
+    *,
+    camera_to_world: bool,
+    gl: bool = False,
+    any_scale: bool = False,
+) -> Float64[np.ndarray, "4 4"]:
+    """Our pose from a stated matrix, in OpenCV's camera axes or with `gl` OpenGL's. Raises as `rigid`."""
+    pose = rigid(stated, repairs, any_scale=any_scale)
+    pose = invert_pose(pose) if camera_to_world else pose
+    return CV_FROM_GL @ pose if gl else pose
+
+
+def pose_from_quaternion(
+    quaternion: tuple[float, float, float, float], translation: tuple[float, float, float]
+) -> Float64[np.ndarray, "4 4"]:
+    """The 4x4 pose of a quaternion w x y z, which need not have length 1. Raises ReaderError if it is zero."""
+    w, x, y, z = quaternion
+    length = w * w + x * x + y * y + z * z
+    if not 1e-12 < length < 1e12:
+        raise ReaderError("the pose's quaternion is zero or not finite")
+    s = 2 / length
+    rotation = [
+        [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
+        [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
+        [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
+    ]
+    return matrix_of(np.array(rotation), np.array(translation, np.float64))
+
+
+def pose_from_axis_angle(
+    vector: tuple[float, float, float], translation: tuple[float, float, float]
+) -> Float64[np.ndarray, "4 4"]:
+    """The 4x4 pose of a rotation by |vector| radians about it. Raises ReaderError: not finite, or absurdly long."""
+    angle = float(np.linalg.norm(vector))
+    if not angle < 1e6:
+        raise ReaderError("the pose's rotation vector is not finite")
+    if angle < 1e-12:
+        return matrix_of(np.eye(3), np.array(translation, np.float64))
+    x, y, z = (np.sin(angle / 2) * component / angle for component in vector)
+    return pose_from_quaternion((float(np.cos(angle / 2)), float(x), float(y), float(z)), translation)
+
+
+def matrix_of(
+    rotation: Float64[np.ndarray, "3 3"], translation: Float64[np.ndarray, "3"]
+) -> Float64[np.ndarray, "4 4"]:
+    """The 4x4 matrix of a rotation and a translation, unchecked."""
+    result = np.eye(4)
+    result[:3, :3] = rotation
+    result[:3, 3] = translation
+    return result

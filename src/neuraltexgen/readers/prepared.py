@@ -1,10 +1,9 @@
 """NeuralTexGen's prepared form: `images/ID.jpg` with `uvs/ID.exr`, the input of its training step."""
 
-import re
 from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
-from neuraltexgen.readers.find import PHOTO_SUFFIXES
+from neuraltexgen.readers.find import PHOTO_SUFFIXES, natural
 from neuraltexgen.scene import PreparedView
 
 
@@ -17,7 +16,7 @@ def read_prepared(path: Path) -> tuple[PreparedView, ...]:
     photos = {file.stem: file for file in _files(path, "images", PHOTO_SUFFIXES)}
     uv_maps = {file.stem: file for file in _files(path, "uvs", (".exr",))}
     both = photos.keys() & uv_maps.keys()
-    alone = sorted((photos.keys() | uv_maps.keys()) - both, key=_natural)
+    alone = sorted((photos.keys() | uv_maps.keys()) - both, key=natural)
     if alone:
         kind = "UV map" if alone[0] in photos else "photo"
         raise ReaderError(
@@ -25,7 +24,7 @@ def read_prepared(path: Path) -> tuple[PreparedView, ...]:
             "ids have no partner)",
             fix="make UV maps for all photos (neuraltexgen uvmap), or take the photos without one away",
         )
-    return tuple(PreparedView(name, photos[name], uv_maps[name]) for name in sorted(both, key=_natural))
+    return tuple(PreparedView(name, photos[name], uv_maps[name]) for name in sorted(both, key=natural))
 
 
 def _files(path: Path, folder: str, suffixes: tuple[str, ...]) -> list[Path]:
@@ -35,8 +34,3 @@ def _files(path: Path, folder: str, suffixes: tuple[str, ...]) -> list[Path]:
     if not files:
         raise ReaderError(f"prepared: {path / folder} holds no {suffixes[0]} files")
     return files
-
-
-def _natural(name: str) -> tuple[list[int], str]:
-    """Sorts 2 before 10."""
-    return [int(digits) for digits in re.findall(r"\d{1,18}", name)], name

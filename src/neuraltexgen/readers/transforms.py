@@ -1,11 +1,10 @@
-"""`transforms.json` of nerfstudio and instant-ngp.
+"""`transforms.json` of nerfstudio and instant-ngp, and the `transforms_train.json` family of Blender-NeRF scenes.
 
 Camera to world, OpenGL axes. nerfstudio's `applied_transform` and `applied_scale` are undone, so that poses are in the
 frame of the original reconstruction and of its mesh. instant-ngp's `scale`, `offset` and `aabb_scale` leave the file's
 poses alone. Sources: https://docs.nerf.studio/quickstart/data_conventions.html, https://github.com/NVlabs/instant-ngp.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,16 @@ import numpy as np
 from jaxtyping import Float64
 
 from neuraltexgen.errors import ImageError, ReaderError
-from neuraltexgen.geometry import CV_FROM_GL, invert_pose
 from neuraltexgen.images import photo_size
 from neuraltexgen.readers.drafts import Draft, make_scene
-from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_text
-from neuraltexgen.readers.poses import Repairs, rigid
+from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_json, read_text
+from neuraltexgen.readers.lenses import Lens, perspective
+from neuraltexgen.readers.poses import Repairs, cam_from_world
 from neuraltexgen.scene import Scene
 
 FILE = "transforms.json"
+SPLITS = ("transforms_train.json", "transforms_val.json", "transforms_test.json")
+"""Of NeRF's synthetic scenes: the same format, one file a split. All are read; one can be named instead."""
 MODELS = {
     "OPENCV": "OPENCV",
     "PERSPECTIVE": "OPENCV",
@@ -35,15 +36,6 @@ MODELS = {
     "EQUIRECTANGULAR": "EQUIRECTANGULAR",
 }
 """Which family a `camera_model` belongs to. Within OPENCV the coefficients that are not 0 decide the exact model."""
-
-
-@dataclass(frozen=True)
-class _Lens:
-    """A camera model, its parameters, and the size that they are stated for."""
-
-    model: str
-    params: tuple[float, ...]
-    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -107,31 +99,40 @@ def detect(path: Path) -> bool:
     """Whether `path` is a .json file with frames, or a folder with transforms.json."""
     if path.suffix.lower() == ".json" and is_file(path):
         return '"frames"' in read_text(path)
-    return is_file(path / FILE)
+    return is_file(path / FILE) or is_file(path / SPLITS[0])
 
 
 def read(path: Path, options: ReadOptions) -> Scene:
     """Reads the frames. Raises ReaderError: no JSON, no frames, unknown `camera_model`, no view remains."""
-    file = path if is_file(path) else path / FILE
-    root = file.parent
-    whole = _parse(file)
-    undo, notes = _undo_applied(whole)
-    if isinstance(whole.get("test_frames"), list) and whole["test_frames"]:
-        notes.append(f"{len(whole['test_frames'])} test_frames are not used")
-    _check_models(whole)
-    capture = _Capture(root, whole, options, undo, Repairs())
-    drafts = [_draft(capture, frame, i) for i, frame in enumerate(whole["frames"])]
-    mesh = find_mesh("transforms", root, (), options)
-    return make_scene("transforms", root, drafts, options, mesh, capture.repairs, notes)
+    files = _files(path)
+    root = files[0].parent
+    notes: list[str] = []
+    drafts: list[Draft] = []
+    repairs = Repairs()
+    for file in files:
+        whole = _parse(file)
+        undo, undone = _undo_applied(whole)
+        if len(files) > 1:
+            undone.insert(0, f"{len(whole['frames'])} frames of {file.name} (give one file to read it alone)")
+        if isinstance(whole.get("test_frames"), list) and whole["test_frames"]:
+            undone.append(f"{len(whole['test_frames'])} test_frames are not used")
+        _check_models(whole)
+        capture = _Capture(root, whole, options, undo, repairs)
+        drafts += [_draft(capture, frame, i) for i, frame in enumerate(whole["frames"])]
+        notes += undone
+    return make_scene("transforms", root, drafts, options, find_mesh("transforms", root, (), options), repairs, notes)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file given; else transforms.json; else the splits that there are."""
+    if is_file(path):
+        return [path]
+    splits = [path / name for name in SPLITS if is_file(path / name)]
+    return splits if splits and not is_file(path / FILE) else [path / FILE]
 
 
 def _parse(file: Path) -> dict[str, Any]:
-    try:
-        whole = json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        raise ReaderError(
-            f"transforms: {file} is not JSON ({error})", fix="it may be cut off: copy it again"
-        ) from error
+    whole = read_json("transforms", file)
     if not isinstance(whole, dict) or not isinstance(whole.get("frames"), list):
         raise ReaderError(f"transforms: {file} has no list 'frames'")
     return whole
@@ -174,12 +175,12 @@ def _draft(capture: _Capture, frame: Any, number: int) -> Draft:
     try:
         lens = _lens(_Keys(frame, capture.whole), photo)
         stated = _numbers(frame.get("transform_matrix"), "transform_matrix").reshape(-1, 4)
-        world_from_cam = rigid(capture.undo.pose(stated), capture.repairs, any_scale=True)
+        stated = capture.undo.pose(stated)
+        pose = cam_from_world(stated, capture.repairs, camera_to_world=True, gl=True, any_scale=True)
     except (ReaderError, ImageError) as error:
         return Draft(name, photo, problem=error.message)
-    cam_from_world = CV_FROM_GL @ invert_pose(world_from_cam)
     mask, depth = (_beside(capture.root, frame.get(key)) for key in ("mask_path", "depth_file_path"))
-    return Draft(name, photo, lens.model, lens.params, lens.size, cam_from_world, mask, depth)
+    return Draft(name, photo, lens.model, lens.params, lens.size, pose, mask, depth)
 
 
 def _numbers(value: Any, what: str) -> Float64[np.ndarray, "k"]:
@@ -193,7 +194,7 @@ def _numbers(value: Any, what: str) -> Float64[np.ndarray, "k"]:
     return matrix.ravel()
 
 
-def _lens(keys: _Keys, photo: Path) -> _Lens:
+def _lens(keys: _Keys, photo: Path) -> Lens:
     """The lens of a frame. Raises ReaderError: no focal length, or a k4 that no camera model here has."""
     width, height = keys.number("w"), keys.number("h")
     size = (int(width), int(height)) if width is not None and height is not None else photo_size(photo)
@@ -202,27 +203,23 @@ def _lens(keys: _Keys, photo: Path) -> _Lens:
     if keys.frame.get("is_fisheye", keys.whole.get("is_fisheye")):
         family = "OPENCV_FISHEYE"
     if family == "EQUIRECTANGULAR":
-        return _Lens(family, (float(size[0]), float(size[1])), size)
+        return Lens(family, (float(size[0]), float(size[1])), size)
     focal_x = _focal(keys, size[0], "fl_x", "camera_angle_x")
     focal_y = _focal(keys, size[1], "fl_y", "camera_angle_y")
     if focal_x is None and focal_y is None:
         raise ReaderError("it states neither fl_x nor camera_angle_x")
     centre = [keys.number("cx"), keys.number("cy")]
     centre = [side / 2 if value is None else value for side, value in zip(size, centre)]
-    pinhole = (focal_x or focal_y or 0.0, focal_y or focal_x or 0.0, *centre)
+    pinhole = (focal_x or focal_y or 0.0, focal_y or focal_x or 0.0, centre[0], centre[1])
     k1, k2, k3, k4, k5, k6, p1, p2 = (keys.coefficient(k) for k in ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2"))
     if family == "OPENCV_FISHEYE":
-        return _Lens(family, (*pinhole, k1, k2, k3, k4), size)
+        return Lens(family, (*pinhole, k1, k2, k3, k4), size)
     if family == "FULL_OPENCV":
-        return _Lens(family, (*pinhole, k1, k2, p1, p2, k3, k4, k5, k6), size)
+        return Lens(family, (*pinhole, k1, k2, p1, p2, k3, k4, k5, k6), size)
     if k4 != 0:
         # nerfstudio means a fourth radial term, OpenCV a denominator; nerfstudio itself refuses to undistort with it.
         raise ReaderError(f"k4 = {k4:g} has no agreed meaning for the camera_model {model}")
-    if k3 != 0:
-        return _Lens("FULL_OPENCV", (*pinhole, k1, k2, p1, p2, k3, 0.0, 0.0, 0.0), size)
-    if any((k1, k2, p1, p2)):
-        return _Lens("OPENCV", (*pinhole, k1, k2, p1, p2), size)
-    return _Lens("PINHOLE", pinhole, size)
+    return perspective(pinhole, size, (k1, k2, k3), (p1, p2))
 
 
 def _focal(keys: _Keys, side: int, length: str, angle: str) -> float | None:

@@ -1,0 +1,97 @@
+"""A capture in any format in, the same capture as a COLMAP text model or a transforms.json out."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from neuraltexgen.errors import ConfigError, ExportError
+from neuraltexgen.export.capture import paths_below_images, write_capture_mesh
+from neuraltexgen.export.colmap import write_colmap
+from neuraltexgen.export.transforms import check_lenses, write_transforms
+from neuraltexgen.files import whole_file
+from neuraltexgen.images import read_photo, write_exr, write_png
+from neuraltexgen.readers import ReadOptions, read_capture
+from neuraltexgen.scene import Scene, View
+from neuraltexgen.types import Progress, no_progress
+
+Target = Literal["auto", "colmap", "transforms"]
+
+
+def convert_capture(
+    capture: Path, out: Path, to: Target = "auto", read: ReadOptions | None = None, progress: Progress = no_progress
+) -> Scene:
+    """Reads a capture and writes its views into another folder: images/, masks/, the mesh, the cameras; returns it.
+
+    `out` is a folder, or a .json file, which means transforms.json's format; a folder is a COLMAP text model unless
+    `to` says otherwise. Photos and masks are copied as they are, except those that their EXIF data turn, which are
+    written upright; depth maps are not copied. Cameras come last.
+    Raises ConfigError: `out` contradicts `to`, or is not empty; ExportError: names clash, or a lens has no name in the
+    format; and what `read_capture` raises.
+    """
+    is_file = out.suffix.lower() == ".json"
+    if is_file and to == "colmap":
+        raise ConfigError(f"{out} is a .json file, but a COLMAP model is a folder", fix="name a folder")
+    folder = out.parent if is_file else out
+    file = out if is_file else folder / "transforms.json"
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty: a converted capture needs a folder of its own", fix="a new folder")
+    scene = read_capture(capture, read or ReadOptions())
+    names = converted_names(scene.views)
+    if is_file or to == "transforms":
+        check_lenses(scene.views)
+    views = [_copied(view, folder, name) for view, name in progress(zip(scene.views, names), "copy", len(names))]
+    write_capture_mesh(folder, scene.mesh)
+    if is_file or to == "transforms":
+        masks = [None if v.mask is None else v.mask.relative_to(folder).as_posix() for v in views]
+        write_transforms(file, views, [f"images/{name}" for name in names], masks)
+    else:
+        write_colmap(folder, views, names)
+    return replace(scene, views=tuple(views))
+
+
+def converted_names(views: Sequence[View]) -> list[str]:
+    """The photos' paths below images/: the views' names, with the suffix of the photo's own file.
+
+    A photo that is to be turned becomes a PNG, or stays an EXR. Raises ExportError: two views of one name.
+    """
+    names = []
+    for view, path in zip(views, paths_below_images(views), strict=True):
+        suffix = view.photo.suffix if not view.exif_upright or view.photo.suffix.lower() == ".exr" else ".png"
+        bare = path.with_suffix("") if path.suffix.lower() in (view.photo.suffix.lower(), suffix) else path
+        names.append(f"{bare}{suffix}")
+    if len(set(names)) < len(names):
+        raise ExportError(f"{len(names) - len(set(names))} of {len(names)} views share a name", fix="rename photos")
+    return names
+
+
+def _copied(view: View, folder: Path, name: str) -> View:
+    """The view with its photo and mask in the folder."""
+    photo, mask = folder / "images" / name, None
+    photo.parent.mkdir(parents=True, exist_ok=True)
+    if view.exif_upright:
+        _write_upright(view, photo)
+    else:
+        _copy(view.photo, photo)
+    if view.mask is not None:
+        mask = folder / "masks" / f"{name}{'' if view.mask.suffix == photo.suffix else view.mask.suffix}"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        _copy(view.mask, mask)
+    return replace(view, photo=photo, mask=mask, exif_upright=False)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with whole_file(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _write_upright(view: View, photo: Path) -> None:
+    pixels = read_photo(view.photo, upright=True).pixels
+    if photo.suffix == ".exr":
+        write_exr(photo, {channel: np.ascontiguousarray(pixels[..., i]) for i, channel in enumerate("RGB")})
+    else:
+        bits = 8 if pixels.dtype == np.uint8 else 16
+        write_png(photo, pixels.astype(np.float32) / 255 if bits == 8 else pixels, bits=bits)
