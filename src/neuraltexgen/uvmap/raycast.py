@@ -11,11 +11,10 @@ from embreex.mesh_construction import TriangleMesh
 from jaxtyping import Float32, Int32
 from numba import njit, prange
 
-from neuraltexgen.errors import UnwrapError
 from neuraltexgen.geometry import camera_centre, face_areas, pixel_rays
 from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.types import Pose
-from neuraltexgen.uvmap.maps import UVMap
+from neuraltexgen.uvmap.maps import UVMap, surface_uvs
 
 CHUNK = 1 << 17
 """Rays that one Embree call takes: small enough to spread over threads, large enough to hide the call."""
@@ -30,14 +29,13 @@ class RayCaster:
     """
 
     def __init__(self, mesh: Mesh) -> None:
-        if mesh.uvs is None or mesh.uv_faces is None:
-            raise UnwrapError("the mesh has no uvs, so it has no UV maps", fix="neuraltexgen unwrap MESH -o OUT")
+        uvs, uv_faces = surface_uvs(mesh)
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         self._centre = (low + high) / 2
         self._scale = 1.0 / max(float(np.abs(high - low).max()), 1e-30)
         local = (mesh.vertices - self._centre) * self._scale
         self._corners = np.ascontiguousarray(local[mesh.faces])
-        self._uv_corners = np.ascontiguousarray(mesh.uvs[mesh.uv_faces])
+        self._uv_corners = np.ascontiguousarray(uvs[uv_faces])
         self._uv_per_length = _uv_per_length(self._corners, self._uv_corners)
         self._scene = rtcore_scene.EmbreeScene(robust=True)  # pyright: ignore[reportAttributeAccessIssue]
         TriangleMesh(self._scene, local.astype(np.float32), np.ascontiguousarray(mesh.faces))
@@ -67,6 +65,10 @@ class RayCaster:
             cosine=cosine.reshape(shape),
             footprint=footprint.reshape(shape),
         )
+
+    def result_key(self, camera: Camera) -> str:
+        """Empty: these maps are the definition (render.Renderer)."""
+        return ""
 
     def _first_hits(self, origin: np.ndarray, directions: Float32[np.ndarray, "n 3"]) -> Int32[np.ndarray, "n"]:
         result = np.empty(len(directions), dtype=np.int32)
