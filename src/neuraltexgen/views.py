@@ -136,8 +136,9 @@ def prepare_views(
 ) -> list[Path]:
     """Makes the UV map of each view and writes it with photo and confidence into `cache`; returns the files.
 
-    A file's name is a key of all that it depends on (name, mesh, camera, pose, photo, mask, settings, renderer), so what is
-    there already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong size.
+    A file's name is a key of all that it depends on (name, mesh, camera, pose, photo, mask, settings, renderer), so
+    what is there already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong
+    size.
     """
     files = []
     for view in progress(views, "UV maps", len(views)):

@@ -98,6 +98,14 @@ class EglRenderer:
 
     def _render(self, row: int, col: int, height: int, width: int) -> _Target:
         """Renders a tile; its fields stay on the device until they are fetched, or the next tile of that size."""
+        target = self._rasterise(row, col, height, width)
+        target.faces.use(0)
+        self._resolve.run(-(-width // 16), -(-height // 16))
+        self._context.memory_barrier()
+        return target
+
+    def _rasterise(self, row: int, col: int, height: int, width: int) -> _Target:
+        """The first pass: the face of each sample of a tile."""
         gl, target = self._context, self._target(height, width)
         for program in (self._draw, self._resolve):
             program["tile_corner"], program["tile_size"] = (col, row), (width, height)
@@ -110,9 +118,6 @@ class EglRenderer:
         self._blank.render(vertices=3)
         gl.depth_func = "<"
         self._mesh.render()
-        target.faces.use(0)
-        self._resolve.run(-(-width // 16), -(-height // 16))
-        gl.memory_barrier()
         return target
 
     def _fetch(self, target: _Target, samples: int, height: int, width: int) -> UVMap:
