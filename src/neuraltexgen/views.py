@@ -23,7 +23,7 @@ from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.render import Renderer
 from neuraltexgen.visibility import ConfidenceSettings, confidence
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
 
 FIELDS = ("photo", "uv", "seen", "confidence")
