@@ -103,7 +103,7 @@ def _uv_per_length(corners: np.ndarray, uv_corners: np.ndarray) -> np.ndarray:
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
 def _evaluate(face_ids, origin, rays, world_from_cam, solid_angle, corners, uv_corners, uv_per_length):
-    """Per ray in camera axes: uv, distance, cosine and footprint of the hit with the plane of its face, in double precision."""
+    """Per ray (camera axes): uv, distance, cosine, footprint of the hit with its face's plane, in double precision."""
     count = len(face_ids)
     uv = np.zeros((count, 2), np.float32)
     distance = np.zeros(count, np.float32)
