@@ -29,7 +29,10 @@ from neuraltexgen.uvmap.raycast import RayCaster
 
 VIEWS, SAMPLES, TEXTURE = 4, (1, 2), 4096
 SPEED = {"photo": [1024, 1280], "grid": 225, "repeats": 15, "warm_seconds": 1.0}
-"""A bumpy sheet of 2 x 224 x 224 = 100,352 faces that fills the photo, from poses that differ a little. A card at rest runs at a fraction of its clock."""
+"""A bumpy sheet of 2 x 224 x 224 = 100,352 faces that fills the photo, from poses that differ a little.
+
+Warm: a card at rest runs at a fraction of its clock.
+"""
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from neuraltexgen.errors import ConfigError, RenderError
 from neuraltexgen.geometry import pinhole
@@ -13,6 +13,7 @@ from neuraltexgen.uvmap.maps import UVMap, surface_uvs
 from neuraltexgen.uvmap.raycast import RayCaster
 
 
+@runtime_checkable
 class Renderer(Protocol):
     """A mesh ready to be looked at from many cameras."""
 
