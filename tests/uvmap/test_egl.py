@@ -1,6 +1,8 @@
 """The EGL renderer sees what the ray caster sees; and says what is missing where it can't be had."""
 
+import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from neuraltexgen.errors import RenderError, UnwrapError
 from neuraltexgen.geometry import pinhole
 from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.uvmap import egl
-from neuraltexgen.uvmap.egl import EglRenderer, face_neighbours
+from neuraltexgen.uvmap.egl import EglRenderer, face_neighbours, open_context
 from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.raycast import RayCaster
 from planes import CAMERAS, HEIGHT, WIDTH, Plane, pose
@@ -187,6 +189,43 @@ def test_a_photo_larger_than_a_tile() -> None:
     expected, found = both(sheet(), camera, pose())
     assert camera.width > egl.TILE
     agree(expected, found)
+
+
+@needs_egl
+def test_photos_of_many_sizes_take_turns() -> None:
+    renderer, caster = EglRenderer(sheet()), RayCaster(sheet())
+    for width, height in ((40, 30), (30, 60), (80, 20), (40, 30)):
+        camera = Camera("PINHOLE", width, height, (38.0, 37.0, 21.0, 14.5))
+        for samples in (2, 1):
+            found = renderer.uv_map(camera, pose(), samples)
+            agree(caster.uv_map(camera, pose(), samples), found, 0.998)  # of 1200 samples, two
+
+
+class Refusing:
+    """A context that offers less than the mesh needs."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self.info = {**context.info, "GL_MAX_SHADER_STORAGE_BLOCK_SIZE": 1 << 10}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+@needs_egl
+def test_a_mesh_beyond_the_devices_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egl, "open_context", lambda device: Refusing(open_context(device)))
+    with pytest.raises(RenderError, match="1,152 faces need a buffer") as caught:
+        EglRenderer(sheet())
+    assert caught.value.fix == "--renderer ray"
+
+
+@needs_egl
+def test_a_fit_can_follow_in_the_same_process() -> None:
+    """Mesa's LLVM once crashed Triton's, which PyTorch's optimisers import."""
+    program = "from neuraltexgen.uvmap.egl import open_context; open_context(); import torch._dynamo; print('alive')"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stdout) == (0, "alive\n"), run.stderr
 
 
 @needs_egl

@@ -1,12 +1,14 @@
 """The choice of a renderer: by name, by lens, and by what the machine has."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from egl_here import needs_egl
 from neuraltexgen.errors import ConfigError, RenderError, UnwrapError
 from neuraltexgen.scene import Mesh
-from neuraltexgen.uvmap import render
+from neuraltexgen.uvmap import egl, render
 from neuraltexgen.uvmap.raycast import RayCaster
 from neuraltexgen.uvmap.render import RENDERERS, RasterisedWherePinhole, make_renderer
 from planes import CAMERAS, Plane, pose
@@ -41,6 +43,17 @@ def test_where_the_card_can_not_take_the_mesh_auto_casts_rays(monkeypatch: pytes
     monkeypatch.setattr(render, "has_graphics_card", lambda: True)
     monkeypatch.setattr(render, "RasterisedWherePinhole", refuses)
     assert isinstance(make_renderer(MESH), RayCaster)
+
+
+@pytest.mark.parametrize("files", [("nothing-like-it",), ("null",)])
+def test_the_processor_is_no_graphics_card(files: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(device: int | None = None) -> object:
+        assert files == ("null",), "no driver is loaded where there is no card"
+        return SimpleNamespace(info={"GL_RENDERER": "llvmpipe (LLVM 15.0.6)"}, release=lambda: None)
+
+    monkeypatch.setattr(egl, "CARD_FILES", files)
+    monkeypatch.setattr(egl, "open_context", opened)
+    assert not egl.has_graphics_card()
 
 
 @needs_egl

@@ -1,7 +1,10 @@
 """Headless EGL: the same UV maps as the ray caster's for cameras without distortion, made on a graphics card."""
 
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,19 +22,32 @@ RESULT_KEY = "egl 1"
 """Part of a cached view's key: count up when the maps change."""
 
 TILE = 2048
-"""Samples on a tile's side: its fields then fit into the smallest storage buffer that OpenGL promises."""
+"""Samples on a tile's side, where the device takes that many: 100 MiB for its faces and fields."""
+
+FIELD_BYTES = 20
+"""Of a sample: uv, distance, cosine and footprint in single precision."""
+
+CARD_FILES = ("dri/renderD*", "nvidia[0-9]*", "dxg")
+"""Where Linux shows a graphics card, under /dev."""
 
 SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software")
 
 
 @dataclass(frozen=True)
 class _Target:
-    """What a tile is rendered into: faces with depth, and the buffers of the finished fields."""
+    """What tiles of up to a size are rendered into: faces with depth, and the buffers of the finished fields."""
 
+    height: int
+    width: int
     framebuffer: Any
     faces: Any
+    depth: Any
     face_ids: Any
     fields: Any
+
+    def release(self) -> None:
+        for held in (self.framebuffer, self.faces, self.depth, self.face_ids, self.fields):
+            held.release()
 
 
 class EglRenderer:
@@ -49,21 +65,24 @@ class EglRenderer:
         self._close = weakref.finalize(self, gl.release)
         corners = np.hstack([mesh.faces, uv_faces, face_neighbours(mesh.faces)]).astype(np.int32)
         limit = gl.info["GL_MAX_SHADER_STORAGE_BLOCK_SIZE"]
-        if corners.nbytes > limit:
+        largest = max(corners.nbytes, mesh.vertices.nbytes, uvs.nbytes)
+        if largest > limit:
             raise RenderError(
-                f"the mesh has {len(mesh.faces):,} faces, {device_name(gl)} takes {limit // 36:,}",
+                f"the mesh's {len(mesh.faces):,} faces need a buffer of {largest >> 20} MiB, "
+                f"{device_name(gl)} has {limit >> 20}",
                 fix="--renderer ray",
             )
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         self._middle, self._radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
-        self._tile = min(tile, TILE, gl.info["GL_MAX_TEXTURE_SIZE"], *gl.info["GL_MAX_VIEWPORT_DIMS"])
+        limits = (gl.info["GL_MAX_TEXTURE_SIZE"], *gl.info["GL_MAX_VIEWPORT_DIMS"], int((limit / FIELD_BYTES) ** 0.5))
+        self._tile = min(tile, TILE, *limits)
         self._storage = [gl.buffer(np.ascontiguousarray(data)) for data in (mesh.vertices, np.zeros(17), corners, uvs)]
         index = gl.buffer(np.ascontiguousarray(mesh.faces))
         self._draw = gl.program(vertex_shader=glsl.PROJECT, fragment_shader=glsl.FACE)
         self._mesh = gl.vertex_array(self._draw, [], index_buffer=index, index_element_size=4)
         self._blank = gl.vertex_array(gl.program(vertex_shader=glsl.COVER, fragment_shader=glsl.NOTHING), [])
         self._resolve = gl.compute_shader(glsl.RESOLVE)
-        self._targets: dict[tuple[int, int], _Target] = {}
+        self._held: _Target | None = None
 
     def uv_map(self, camera: Camera, cam_from_world: Pose, samples: int = 1) -> UVMap:
         """The UV map of one view, with samples x samples rays a pixel. Raises RenderError: a lens with distortion."""
@@ -97,7 +116,7 @@ class EglRenderer:
         self._resolve["photo_size"] = (camera.width, camera.height)
 
     def _render(self, row: int, col: int, height: int, width: int) -> _Target:
-        """Renders a tile; its fields stay on the device until they are fetched, or the next tile of that size."""
+        """Renders a tile; its fields stay on the device until they are fetched, or the next tile comes."""
         target = self._rasterise(row, col, height, width)
         target.faces.use(0)
         self._resolve.run(-(-width // 16), -(-height // 16))
@@ -111,6 +130,7 @@ class EglRenderer:
             program["tile_corner"], program["tile_size"] = (col, row), (width, height)
         for place, buffer in enumerate((*self._storage, target.face_ids, target.fields)):
             buffer.bind_to_storage_buffer(place)
+        target.framebuffer.viewport = (0, 0, width, height)
         target.framebuffer.use()
         gl.enable_only(gl.DEPTH_TEST)
         # Integers can't be cleared, so a triangle over all of the tile does it.
@@ -122,18 +142,23 @@ class EglRenderer:
 
     def _fetch(self, target: _Target, samples: int, height: int, width: int) -> UVMap:
         face_ids, fields = np.empty((height, width), np.int32), np.empty((5, height, width), np.float32)
-        target.face_ids.read_into(face_ids)
-        target.fields.read_into(fields)
+        target.face_ids.read_into(face_ids, face_ids.nbytes)
+        target.fields.read_into(fields, fields.nbytes)
         uv = fields[:2].reshape(height, width, 2)
         return UVMap(samples, uv, face_ids, distance=fields[2], cosine=fields[3], footprint=fields[4])
 
     def _target(self, height: int, width: int) -> _Target:
-        if (height, width) not in self._targets:
-            gl, count = self._context, height * width
-            faces, depth = gl.texture((width, height), 1, dtype="i4"), gl.depth_renderbuffer((width, height))
-            buffers = [gl.buffer(reserve=4 * count * planes) for planes in (1, 5)]
-            self._targets[height, width] = _Target(gl.framebuffer([faces], depth), faces, *buffers)
-        return self._targets[height, width]
+        """The one that there is, or a larger one in its place."""
+        held, gl = self._held, self._context
+        if held is not None and held.height >= height and held.width >= width:
+            return held
+        if held is not None:
+            height, width = max(height, held.height), max(width, held.width)
+            held.release()
+        faces, depth = gl.texture((width, height), 1, dtype="i4"), gl.depth_renderbuffer((width, height))
+        face_ids, fields = (gl.buffer(reserve=size * height * width) for size in (4, FIELD_BYTES))
+        self._held = _Target(height, width, gl.framebuffer([faces], depth), faces, depth, face_ids, fields)
+        return self._held
 
 
 def open_context(device: int | None = None) -> Any:
@@ -146,6 +171,10 @@ def open_context(device: int | None = None) -> Any:
     except ImportError as error:
         fix = "pip install 'neuraltexgen[gl]', or --renderer ray"
         raise RenderError(f"the EGL renderer needs a package that is missing ({error})", fix=fix) from error
+    # Mesa loads its LLVM for the whole process to see. Triton has one of its own and crashes if it then finds Mesa's,
+    # so it must come first; PyTorch's optimisers import it sooner or later.
+    with suppress(ImportError):
+        import_module("triton")
     options: dict[str, Any] = {"backend": "egl", "require": 430}
     if device is not None:
         options["device_index"] = device
@@ -163,6 +192,9 @@ def device_name(context: Any) -> str:
 
 def has_graphics_card() -> bool:
     """Whether EGL's first device can render and is not the processor."""
+    # Without a device file there is no card, and no need to load a driver to hear so.
+    if not any(match for pattern in CARD_FILES for match in Path("/dev").glob(pattern)):
+        return False
     try:
         context = open_context()
     except RenderError:
