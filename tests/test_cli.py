@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from egl_here import needs_egl
+from neuraltexgen.images import read_exr
+
 COMMAND = Path(sys.executable).parent / "neuraltexgen"
 SCENES = Path(__file__).parents[2] / "shared" / "scenes"
 SUBCOMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
@@ -116,6 +119,29 @@ def test_stages_by_hand_lead_to_the_same_place(room_capture: Path, tmp_path: Pat
     assert (tmp_path / "fitted" / "mesh.glb").is_file()
 
 
+@needs_egl
+def test_opengl_and_rays_write_the_same_uv_maps(room_capture: Path, tmp_path: Path) -> None:
+    run("unwrap", room_capture / "mesh.ply", "-o", tmp_path / "uv.ply", "--resolution", "128", "--quiet")
+    for name in ("ray", "egl", "egl:0"):
+        run("uvmap", room_capture, "--mesh", tmp_path / "uv.ply", "-o", tmp_path / name, "--renderer", name)
+    for path in (tmp_path / "ray" / "uvs").iterdir():
+        rays, opengl, device_0 = (read_exr(tmp_path / name / "uvs" / path.name) for name in ("ray", "egl", "egl:0"))
+        same = rays["face_id"] == opengl["face_id"]
+        assert same.mean() > 0.999
+        for channel, values in rays.items():
+            np.testing.assert_allclose(opengl[channel][same], values[same], rtol=1e-4, atol=1e-6)
+            np.testing.assert_array_equal(opengl[channel], device_0[channel])
+
+
+@needs_egl
+def test_scores_do_not_depend_on_the_renderer(textured: Path, room_capture: Path) -> None:
+    scores = []
+    for name in ("ray", "egl"):
+        flags = ("--holdout", "4", "--json", "--renderer", name)
+        scores.append(json.loads(run("evaluate", textured / "mesh.obj", room_capture, *flags).stdout)["mean"])
+    assert scores[1]["psnr_fitted"] == pytest.approx(scores[0]["psnr_fitted"], abs=0.02)
+
+
 def test_texture_takes_every_flag(room_capture: Path, tmp_path: Path) -> None:
     (tmp_path / "held.txt").write_text("0001\r\n0006.png\r\n")
     masks = tmp_path / "masks"
@@ -128,6 +154,7 @@ def test_texture_takes_every_flag(room_capture: Path, tmp_path: Path) -> None:
     flags += ["--no-exposure", "--no-confidence", "--final-fit", "--samples", "1", "--batch", "3", "--memory", "2"]
     flags += ["--loss", "l1=10", "--loss", "gradient_l1=2", "--regulariser", "0.1", "--level-weights", "4", "1", "0"]
     flags += ["--learning-rate", "0.03", "--sharpness-power", "0", "--compare-at", "photo", "--device", "cpu"]
+    flags += ["--renderer", "ray"]
     flags += ["--texture-format", "exr", "--glb-image", "jpeg", "--unwrap", "xatlas", "--cache", tmp_path / "cache"]
     flags += ["--missing", "error", "--format", "transforms", "--images", room_capture / "images", "--quiet"]
     done = run("texture", room_capture, "-o", tmp_path / "out", *SMALL, *flags)
@@ -135,6 +162,7 @@ def test_texture_takes_every_flag(room_capture: Path, tmp_path: Path) -> None:
     assert {"texture.exr", "mesh.glb"} <= {path.name for path in (tmp_path / "out").iterdir()}
     assert (tmp_path / "cache" / "views").is_dir()
     settings = json.loads((tmp_path / "out" / "config.json").read_text())["settings"]
+    assert settings["renderer"] == "ray"
     assert settings["views"] == {"samples": 1, "confidence": None}
     fit = settings["train"]["fit"]
     assert fit["exposure"] is False
@@ -238,6 +266,7 @@ def test_weights_that_cannot_be_downloaded_are_asked_for(room_capture: Path, tmp
         ("size", "ConfigError: texture size"),
         ("memory", "ConfigError: the fit needs at least"),
         ("samples", "ConfigError: views: 0 samples"),
+        ("renderer", "ConfigError: --renderer pencil"),
         ("crop", "ConfigError: a crop of 8 pixels"),
         ("style", "ImageError: "),
     ],
@@ -256,6 +285,7 @@ def test_what_cannot_be_done_is_said_in_two_lines(what: str, message: str, room_
         "size": (room_capture, "--texture-size", "130"),
         "memory": (room_capture, "--memory", "0.2"),
         "samples": (room_capture, "--samples", "0"),
+        "renderer": (room_capture, "--renderer", "pencil"),
         "crop": (room_capture, "--crop", "8"),
         "style": (room_capture, "--style", tmp_path / "gone.png"),
     }

@@ -19,6 +19,7 @@ from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.scene import Camera
 from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
 from neuraltexgen.unwrap import METHODS
+from neuraltexgen.uvmap.render import RENDERERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -85,6 +86,7 @@ def test_options_that_the_docs_name_exist(command: str, capsys: pytest.CaptureFi
 def test_every_row_of_a_table_is_documented() -> None:
     assert all(f"`{name}`" in page("docs/losses.md") for name in (*LOSSES, *HEADS, *PRESETS))
     assert all(f"`{name}`" in page("docs/unwrapping.md") for name in METHODS)
+    assert all(f"| `{name}` |" in page("docs/uv-maps.md") for name in RENDERERS)
 
 
 def test_the_table_of_formats_is_that_of_the_readers() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from egl_here import needs_egl
 from neuraltexgen.errors import FitError, ImageError
 from neuraltexgen.evaluate import scored_pixels, seen_texels
 from neuraltexgen.images import write_exr
@@ -16,6 +17,7 @@ from neuraltexgen.kernels.sample import render
 from neuraltexgen.pipeline import mesh_key
 from neuraltexgen.scene import Mesh, PreparedView, View
 from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.views import FIELDS, FitView, Views, ViewSettings, load_view, prepare_folder, prepare_views
 from neuraltexgen.visibility import ConfidenceSettings
 from planes import CAMERAS, HEIGHT, WIDTH, Plane, pose
@@ -109,6 +111,17 @@ def test_what_does_not_change_is_not_made_again(view: View, tmp_path: Path) -> N
     assert prepared(view, tmp_path / "cache", SHEET.mesh()) == file
     assert file.stat().st_mtime_ns == before
     assert list((tmp_path / "cache").iterdir()) == [file]
+
+
+@needs_egl
+def test_what_another_renderer_made_has_another_key(view: View, tmp_path: Path) -> None:
+    mesh, distorted = SHEET.mesh(), replace(view, camera=CAMERAS["OPENCV"])
+    for each, same in ((view, False), (distorted, True)):  # a lens with distortion goes to the ray caster either way
+        keyed = [mesh_key(mesh), ViewSettings(), tmp_path]
+        files = [prepare_views([each], make_renderer(mesh, name), *keyed) for name in ("ray", "egl")]
+        assert (files[0] == files[1]) == same
+        by_rays, by_egl = (load_view(file) for [file] in files)
+        assert (by_rays.seen == by_egl.seen).float().mean() > 0.999
 
 
 def test_prepared_views_have_keys_too(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from neuraltexgen.training import TrainSettings
     from neuraltexgen.unwrap import UnwrapSettings
     from neuraltexgen.uvmap.raycast import RayCaster
+    from neuraltexgen.uvmap.render import make_renderer
     from neuraltexgen.views import ViewSettings
     from neuraltexgen.visibility import ConfidenceSettings
 
@@ -53,6 +54,7 @@ __all__ = [
     "evaluate_mesh",
     "fit_prepared",
     "inspect",
+    "make_renderer",
     "read_capture",
     "render",
     "texture_capture",
@@ -89,6 +91,7 @@ _MODULES = {
     "evaluate_mesh": "evaluation",
     "fit_prepared": "prepared",
     "inspect": "checks",
+    "make_renderer": "uvmap.render",
     "read_capture": "readers",
     "render": "kernels.sample",
     "texture_capture": "pipeline",

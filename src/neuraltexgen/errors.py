@@ -37,6 +37,10 @@ class UnwrapError(NeuralTexGenError):
     """A parametrisation back end failed, or the uvs are unusable."""
 
 
+class RenderError(NeuralTexGenError):
+    """A renderer of UV maps can't start, or can't render a camera."""
+
+
 class FitError(NeuralTexGenError):
     """The optimisation can't start or can't go on (nothing seen, not finite, out of the memory budget)."""
 

@@ -18,17 +18,21 @@ from neuraltexgen.meshes import read_mesh
 from neuraltexgen.pipeline import mesh_key
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.types import Image, Progress, no_progress
-from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.views import Views, ViewSettings, prepare_views
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Against which photos, and how. `holdout`: the photos to score (`holdout.held_out`); the others decide which
-    texels count as seen. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts."""
+    """Against which photos, and how.
+
+    `renderer`: a name for `make_renderer`. `holdout`: the photos to score (`holdout.held_out`); the others decide which
+    texels count as seen. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts.
+    """
 
     read: ReadOptions = ReadOptions()
     views: ViewSettings = ViewSettings()
+    renderer: str = "auto"
     holdout: str = "8"
     device: str = "auto"
     memory: float | None = None
@@ -50,14 +54,14 @@ def evaluate_mesh(
     image = _photo(texture) if texture is not None else loaded.texture
     if image is None:
         raise MeshError(f"{mesh_file} names no texture that is there", fix="--texture IMAGE")
-    caster = RayCaster(loaded.mesh)
+    renderer = make_renderer(loaded.mesh, settings.renderer)
     scene = read_capture(capture, settings.read)
     held = held_out([view.name for view in scene.views], settings.holdout)
     if not held:
         raise ConfigError(f"none of {len(scene.views)} views is held out to be scored", fix="--holdout NAMES")
     device = choose_device(settings.device)
     with _cache(settings.cache, mesh_file.parent) as cache:
-        paths = prepare_views(scene.views, caster, mesh_key(loaded.mesh), settings.views, cache / "views", progress)
+        paths = prepare_views(scene.views, renderer, mesh_key(loaded.mesh), settings.views, cache / "views", progress)
         largest = max(path.stat().st_size for path in paths)
         views = Views(paths, device, view_budget(memory_budget(settings.memory, device), 3 * image.nbytes, largest))
         seen = seen_texels(views, image.shape[:2], [i for i in range(len(paths)) if i not in held])

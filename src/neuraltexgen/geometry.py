@@ -14,6 +14,8 @@ from neuraltexgen.types import Points, Pose
 CV_FROM_GL = np.diag([1.0, -1.0, -1.0, 1.0])
 """Camera axes: OpenCV (x right, y down, z forward) from OpenGL (x right, y up, z backward). Its own inverse."""
 
+PINHOLE_IF_UNDISTORTED = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
+
 
 def camera_models() -> tuple[str, ...]:
     """The names of the camera models that this machine's pycolmap knows."""
@@ -118,6 +120,18 @@ def resize_camera(camera: Camera, width: int, height: int) -> Camera:
     resized = copy.copy(colmap_camera(camera))
     resized.rescale(width, height)
     return Camera(camera.model, width, height, tuple(float(value) for value in resized.params))
+
+
+def pinhole(camera: Camera) -> tuple[float, float, float, float] | None:
+    """Focal lengths and principal point (fx, fy, cx, cy), in pixels, of a lens that maps as a pinhole does; else None.
+
+    That is PINHOLE, SIMPLE_PINHOLE, and the polynomial models with all distortion 0.
+    """
+    lens = colmap_camera(camera)
+    if camera.model not in PINHOLE_IF_UNDISTORTED or any(camera.params[i] for i in lens.extra_params_idxs()):
+        return None
+    focal, (cx, cy) = focal_and_centre(camera)
+    return focal[0], focal[-1], cx, cy
 
 
 def model_names() -> dict[int, str]:

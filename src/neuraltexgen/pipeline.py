@@ -19,7 +19,7 @@ from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
-from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.views import ViewSettings, prepare_views
 
 FILL_WEIGHT = 0.02
@@ -33,8 +33,8 @@ OVERLAP_SHARE = 0.001
 class Job:
     """Everything that decides a run, in the order of the flow.
 
-    `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs; None keeps them in the output folder, so
-    that a killed run goes on.
+    `renderer` makes the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and
+    uvs between runs; None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
@@ -43,6 +43,7 @@ class Job:
     views: ViewSettings = ViewSettings()
     train: TrainSettings = TrainSettings()
     export: ExportOptions = ExportOptions()
+    renderer: str = "auto"
     cache: Path | None = None
 
 
@@ -96,7 +97,8 @@ def texture_scene(
             done = enhance_scene(scene, job.enhance, cache / "enhanced", job.train.device, memory, progress)
             scene, job = done.scene, replace(job, enhance=done.settings)
     with clock.stage("UV maps"):
-        paths = prepare_views(scene.views, RayCaster(mesh), mesh_key(mesh), job.views, cache / "views", progress)
+        renderer = make_renderer(mesh, job.renderer)
+        paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     trained = train_and_score(paths, names, job.train, cache, progress, clock)
     with clock.stage("fill"):
         result = trained.result

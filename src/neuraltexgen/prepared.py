@@ -21,17 +21,21 @@ from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.exr import write_uv_map
-from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.views import hidden_pixels, prepare_folder
 
 
 @dataclass(frozen=True)
 class UVMapSettings:
-    """`scale`: size of a UV map over that of its photo. `half`: 16-bit floats. `fields`: also face id, distance, ..."""
+    """`scale`: size of a UV map over that of its photo. `half`: 16-bit floats. `fields`: also face id, distance, ...
+
+    `renderer`: a name for `make_renderer`.
+    """
 
     scale: int = 2
     half: bool = False
     fields: bool = True
+    renderer: str = "auto"
 
     def __post_init__(self) -> None:
         if self.scale < 1:
@@ -76,11 +80,11 @@ def write_uv_maps(
     if len(set(ids)) < len(ids):
         raise ConfigError(f"{len(ids) - len(set(ids))} of {len(ids)} views share a name", fix="rename the photos")
     write_mesh(out / "mesh.off", mesh)
-    caster = RayCaster(mesh)
+    renderer = make_renderer(mesh, settings.renderer)
     files = []
     for name, view in progress(zip(ids, scene.views, strict=True), "UV maps", len(ids)):
         loaded = read_photo(view.photo, upright=view.exif_upright)
-        uv_map = caster.uv_map(view.camera, view.cam_from_world, settings.scale)
+        uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.scale)
         uv_map = uv_map.without(hidden_pixels(view, loaded))
         files.append(out / "uvs" / f"{name}.exr")
         write_uv_map(files[-1], uv_map, half=settings.half, fields=settings.fields)

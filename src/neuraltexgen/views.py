@@ -20,10 +20,10 @@ from neuraltexgen.scene import PreparedView, View
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.uvmap.exr import read_uv
 from neuraltexgen.uvmap.maps import UVMap
-from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.uvmap.render import Renderer
 from neuraltexgen.visibility import ConfidenceSettings, confidence
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
 
 FIELDS = ("photo", "uv", "seen", "confidence")
@@ -128,7 +128,7 @@ class _Shelf:
 
 def prepare_views(
     views: Sequence[View],
-    caster: RayCaster,
+    renderer: Renderer,
     mesh_key: str,
     settings: ViewSettings,
     cache: Path,
@@ -136,16 +136,19 @@ def prepare_views(
 ) -> list[Path]:
     """Makes the UV map of each view and writes it with photo and confidence into `cache`; returns the files.
 
-    A file's name is a key of all that it depends on (name, mesh, camera, pose, photo, mask, settings), so what is there
-    already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong size.
+    A file's name is a key of all that it depends on (name, mesh, camera, pose, photo, mask, settings, renderer), so
+    what is there already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong
+    size.
     """
     files = []
     for view in progress(views, "UV maps", len(views)):
         parts = (CACHE_VERSION, mesh_key, asdict(settings), view.name, asdict(view.camera), view.cam_from_world)
         pixels = (view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None)
-        path = cache / f"{content_key(*parts, *pixels, view.exif_upright)}.npz"
+        # Empty for the ray caster: what it made is found under the key that it had before there were others.
+        which = filter(None, [renderer.result_key(view.camera)])
+        path = cache / f"{content_key(*parts, *pixels, view.exif_upright, *which)}.npz"
         if not path.exists():
-            uv_map = caster.uv_map(view.camera, view.cam_from_world, settings.samples)
+            uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.samples)
             _write(path, _fit_view(view, uv_map, settings))
         files.append(path)
     return files

@@ -297,7 +297,8 @@ def test_a_needle_is_no_farther_away_than_its_ends() -> None:
     direction = np.array([[0.0, 9e-7, 1.0]], np.float32)  # meets the needle's plane at z = 50
     face, solid_angle = np.zeros(1, np.int32), np.full(1, 1e-4, np.float32)
     uvs = np.array([[[0.0, 0.0], [1.0, 0.0], [0.65, 0.0]]])
-    uv, distance, _, _ = raycast._evaluate(face, np.zeros(3), direction, solid_angle, needle, uvs, np.ones(1))
+    surface = needle, uvs, np.ones(1)
+    uv, distance, _, _ = raycast._evaluate(face, np.zeros(3), direction, np.eye(3), solid_angle, *surface)
     assert distance[0] == pytest.approx(5.0, rel=1e-5)
     assert 0 <= uv[0, 0] <= 1
 

@@ -16,6 +16,7 @@ from neuraltexgen.cli.options import (
     Out,
     OutFile,
     Reading,
+    Renderer,
     Resources,
     Sampling,
     Styling,
@@ -84,6 +85,7 @@ class Texture:
                 memory=self.resources.memory,
             ),
             export=ExportOptions(self.texture_format, self.glb_image),
+            renderer=self.sampling.renderer,
             cache=self.resources.cache,
         )
 
@@ -198,11 +200,13 @@ class UVMaps:
     """Also store face id, distance, cosine and footprint."""
     unwrap: Method = "auto"
     """How to unwrap a mesh without uvs."""
+    renderer: Renderer = "auto"
+    """What makes them: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
     reading: Reading = field(default_factory=Reading)
     talk: Talk = field(default_factory=Talk)
 
     def run(self) -> None:
-        settings = UVMapSettings(self.scale, self.half, self.fields)
+        settings = UVMapSettings(self.scale, self.half, self.fields, self.renderer)
         scene = read_capture(self.capture, self.reading.settings())
         mesh, _ = unwrapped(scene, UnwrapSettings(self.unwrap), self.out / ".cache", self.talk.progress)
         files = write_uv_maps(scene, mesh, self.out, settings, self.talk.progress)
@@ -272,6 +276,7 @@ class Evaluate:
         where = Evaluation(
             read=self.reading.settings(),
             views=self.sampling.settings(),
+            renderer=self.sampling.renderer,
             holdout=self.holdout,
             device=self.resources.device,
             memory=self.resources.memory,

@@ -18,6 +18,7 @@ from neuraltexgen.visibility import ConfidenceSettings
 Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
 Out = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
 OutFile = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
+Renderer = Annotated[str, tyro.conf.arg(metavar="auto|ray|egl")]
 Maybe = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
 
@@ -72,6 +73,8 @@ class Sampling:
     """Sub-samples a pixel, along each side: a pixel is an area. 3 is a little better on sharp captures, and slower."""
     confidence: bool = True
     """Trust pixels less at depth edges, grazing angles and the photo's border."""
+    renderer: Renderer = "auto"
+    """What makes the UV maps: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
 
     def settings(self) -> ViewSettings:
         return ViewSettings(self.samples, ConfidenceSettings() if self.confidence else None)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
-from neuraltexgen.types import Mask
+from neuraltexgen.errors import UnwrapError
+from neuraltexgen.scene import Mesh
+from neuraltexgen.types import Faces, Mask, UVs
 
 Samples = Float32[np.ndarray, "H W"]
 
@@ -62,3 +64,10 @@ class UVMap:
     def footprint_texels(self, texture_size: tuple[int, int]) -> Samples:
         """`footprint` in texels of a texture of (height, width)."""
         return self.footprint * np.float32(np.sqrt(texture_size[0] * texture_size[1]))
+
+
+def surface_uvs(mesh: Mesh) -> tuple[UVs, Faces]:
+    """The mesh's uvs and uv_faces, for a renderer. Raises UnwrapError where it has none."""
+    if mesh.uvs is None or mesh.uv_faces is None:
+        raise UnwrapError("the mesh has no uvs, so it has no UV maps", fix="neuraltexgen unwrap MESH -o OUT")
+    return mesh.uvs, mesh.uv_faces

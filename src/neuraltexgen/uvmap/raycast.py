@@ -11,11 +11,10 @@ from embreex.mesh_construction import TriangleMesh
 from jaxtyping import Float32, Int32
 from numba import njit, prange
 
-from neuraltexgen.errors import UnwrapError
 from neuraltexgen.geometry import camera_centre, face_areas, pixel_rays
 from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.types import Pose
-from neuraltexgen.uvmap.maps import UVMap
+from neuraltexgen.uvmap.maps import UVMap, surface_uvs
 
 CHUNK = 1 << 17
 """Rays that one Embree call takes: small enough to spread over threads, large enough to hide the call."""
@@ -30,14 +29,13 @@ class RayCaster:
     """
 
     def __init__(self, mesh: Mesh) -> None:
-        if mesh.uvs is None or mesh.uv_faces is None:
-            raise UnwrapError("the mesh has no uvs, so it has no UV maps", fix="neuraltexgen unwrap MESH -o OUT")
+        uvs, uv_faces = surface_uvs(mesh)
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         self._centre = (low + high) / 2
         self._scale = 1.0 / max(float(np.abs(high - low).max()), 1e-30)
         local = (mesh.vertices - self._centre) * self._scale
         self._corners = np.ascontiguousarray(local[mesh.faces])
-        self._uv_corners = np.ascontiguousarray(mesh.uvs[mesh.uv_faces])
+        self._uv_corners = np.ascontiguousarray(uvs[uv_faces])
         self._uv_per_length = _uv_per_length(self._corners, self._uv_corners)
         self._scene = rtcore_scene.EmbreeScene(robust=True)  # pyright: ignore[reportAttributeAccessIssue]
         TriangleMesh(self._scene, local.astype(np.float32), np.ascontiguousarray(mesh.faces))
@@ -46,16 +44,16 @@ class RayCaster:
     def uv_map(self, camera: Camera, cam_from_world: Pose, samples: int = 1) -> UVMap:
         """The UV map of one view, with samples x samples rays a pixel."""
         rays, defined = pixel_rays(camera, samples)
-        rotation = cam_from_world[:3, :3].astype(np.float32)
-        directions = rays.reshape(-1, 3) @ rotation
+        rays = rays.reshape(-1, 3)
+        directions = rays @ cam_from_world[:3, :3].astype(np.float32)
         directions[~defined.reshape(-1)] = (0, 0, 1)
         origin = (camera_centre(cam_from_world) - self._centre) * self._scale
         face_ids = self._first_hits(origin, directions)
         face_ids[~defined.reshape(-1)] = -1
         solid_angle = np.repeat(np.repeat(_pixel_solid_angles(camera), samples, axis=0), samples, axis=1)
-        outputs = _evaluate(
-            face_ids, origin, directions, solid_angle.reshape(-1), self._corners, self._uv_corners, self._uv_per_length
-        )
+        world_from_cam = np.ascontiguousarray(cam_from_world[:3, :3].T)
+        surface = self._corners, self._uv_corners, self._uv_per_length
+        outputs = _evaluate(face_ids, origin, rays, world_from_cam, solid_angle.reshape(-1), *surface)
         uv, distance, cosine, footprint = outputs
         shape = defined.shape
         distance *= np.float32(1.0 / self._scale)
@@ -67,6 +65,10 @@ class RayCaster:
             cosine=cosine.reshape(shape),
             footprint=footprint.reshape(shape),
         )
+
+    def result_key(self, camera: Camera) -> str:
+        """Empty: these maps are the definition (render.Renderer)."""
+        return ""
 
     def _first_hits(self, origin: np.ndarray, directions: Float32[np.ndarray, "n 3"]) -> Int32[np.ndarray, "n"]:
         result = np.empty(len(directions), dtype=np.int32)
@@ -100,8 +102,8 @@ def _uv_per_length(corners: np.ndarray, uv_corners: np.ndarray) -> np.ndarray:
 
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
-def _evaluate(face_ids, origin, directions, solid_angle, corners, uv_corners, uv_per_length):
-    """Per ray: uv, distance, cosine and footprint of the hit with the plane of its face, in double precision."""
+def _evaluate(face_ids, origin, rays, world_from_cam, solid_angle, corners, uv_corners, uv_per_length):
+    """Per ray (camera axes): uv, distance, cosine, footprint of the hit with its face's plane, in double precision."""
     count = len(face_ids)
     uv = np.zeros((count, 2), np.float32)
     distance = np.zeros(count, np.float32)
@@ -111,7 +113,10 @@ def _evaluate(face_ids, origin, directions, solid_angle, corners, uv_corners, uv
         face = face_ids[i]
         if face < 0:
             continue
-        dx, dy, dz = float(directions[i, 0]), float(directions[i, 1]), float(directions[i, 2])
+        rx, ry, rz = float(rays[i, 0]), float(rays[i, 1]), float(rays[i, 2])
+        dx = world_from_cam[0, 0] * rx + world_from_cam[0, 1] * ry + world_from_cam[0, 2] * rz
+        dy = world_from_cam[1, 0] * rx + world_from_cam[1, 1] * ry + world_from_cam[1, 2] * rz
+        dz = world_from_cam[2, 0] * rx + world_from_cam[2, 1] * ry + world_from_cam[2, 2] * rz
         a, b, c = corners[face, 0], corners[face, 1], corners[face, 2]
         e1x, e1y, e1z = b[0] - a[0], b[1] - a[1], b[2] - a[2]
         e2x, e2y, e2z = c[0] - a[0], c[1] - a[1], c[2] - a[2]

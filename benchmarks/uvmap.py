@@ -1,0 +1,168 @@
+"""How near do the EGL renderer's UV maps come to the ray caster's, and which of the two is faster?
+
+python -m benchmarks.uvmap [--scenes SCENES] [--out results/uvmap.json] [--device N]
+
+Agreement is measured on the made-up room and on every capture in SCENES, a few views each, through the pinhole of the
+view's own focal length (the EGL renderer leaves lenses with distortion to the ray caster). Speed: see SPEED.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import RESULTS, provenance
+from neuraltexgen.geometry import focal_and_centre
+from neuraltexgen.readers import ReadOptions, read_capture
+from neuraltexgen.scene import Camera, Mesh, Scene
+from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
+from neuraltexgen.uvmap.egl import EglRenderer, device_name
+from neuraltexgen.uvmap.maps import UVMap
+from neuraltexgen.uvmap.raycast import RayCaster
+
+VIEWS, SAMPLES, TEXTURE = 4, (1, 2), 4096
+SPEED = {"photo": [1024, 1280], "grid": 225, "repeats": 15, "warm_seconds": 1.0}
+"""A bumpy sheet of 2 x 224 x 224 = 100,352 faces that fills the photo, from poses that differ a little.
+
+Warm: a card at rest runs at a fraction of its clock.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scenes", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS / "uvmap.json")
+    parser.add_argument("--device", type=int)
+    arguments = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        room = SyntheticSettings(views=8, width=640, height=480, supersampling=1)
+        captures = [write_capture(make_scene(room), Path(folder) / "made-up room")]
+        captures += sorted(path for path in arguments.scenes.iterdir() if path.is_dir()) if arguments.scenes else []
+        for capture in captures:
+            rows += agreement(read_capture(capture, ReadOptions(missing="skip")), capture.name, arguments.device)
+    speed_rows, name = speed(arguments.device)
+    result = {**provenance(), "egl_device": name, "cores": len(os.sched_getaffinity(0)), "speed_settings": SPEED}
+    result |= {"texture": TEXTURE, "agreement": rows, "speed": speed_rows}
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def agreement(scene: Scene, name: str, device: int | None) -> list[dict[str, Any]]:
+    """One row per view and number of samples."""
+    assert scene.mesh is not None
+    mesh = scene.mesh if scene.mesh.has_uvs else grid_uvs(scene.mesh)
+    caster, egl, rows = RayCaster(mesh), EglRenderer(mesh, device), []
+    for view in scene.views[:: -(-len(scene.views) // VIEWS)]:
+        camera = without_distortion(view.camera)
+        for samples in SAMPLES:
+            maps = (renderer.uv_map(camera, view.cam_from_world, samples) for renderer in (caster, egl))
+            row = {"scene": name, "faces": len(mesh.faces), "view": view.name, "samples": samples}
+            rows.append({**row, **differences(*maps)})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def differences(expected: UVMap, found: UVMap) -> dict[str, float]:
+    """The share of samples with the same face, and the largest differences where both see the same face."""
+    same = expected.face_ids == found.face_ids
+    both = same & expected.valid
+    texels = TEXTURE * np.linalg.norm(expected.uv[both].astype(np.float64) - found.uv[both], axis=1)
+    relative = {
+        name: np.abs(getattr(found, name)[both] / getattr(expected, name)[both] - 1)
+        for name in ("distance", "footprint")
+        if (getattr(expected, name)[both] > 0).all()
+    }
+    return {
+        "same_face": round(float(same.mean()), 6),
+        "both_or_neither_see": round(float((expected.valid == found.valid).mean()), 6),
+        "uv_texels_99.9%": round(float(np.quantile(texels, 0.999)), 5),
+        "uv_texels_max": round(float(texels.max()), 5),
+        **{f"{name}_relative_max": float(f"{values.max():.2g}") for name, values in relative.items()},
+        "cosine_max": float(f"{np.abs(expected.cosine - found.cosine)[both].max():.2g}"),
+    }
+
+
+def speed(device: int | None) -> tuple[list[dict[str, Any]], str]:
+    """Milliseconds a view: the ray caster, and the EGL renderer up to its faces, its fields, and their read-back."""
+    (height, width), mesh = SPEED["photo"], bumpy_sheet(SPEED["grid"])
+    camera = Camera("PINHOLE", width, height, (1.1 * width, 1.1 * width, width / 2, height / 2))
+    caster, egl = RayCaster(mesh), EglRenderer(mesh, device)
+    poses = [shifted(0.001 * i) for i in range(SPEED["repeats"])]
+    seen = caster.uv_map(camera, poses[0])
+    assert differences(seen, egl.uv_map(camera, poses[0]))["same_face"] > 0.999
+    gl = egl._context
+
+    def on_device(work: Callable[..., Any]) -> Callable[[np.ndarray], None]:
+        def one(pose: np.ndarray) -> None:
+            with gl:
+                egl._look(camera, pose, 1)
+                work(0, 0, height, width)
+                gl.finish()
+
+        return one
+
+    kinds = {
+        "ray caster": lambda pose: caster.uv_map(camera, pose),
+        "EGL, faces on the device": on_device(egl._rasterise),
+        "EGL, all fields on the device": on_device(egl._render),
+        "EGL, all fields read back": lambda pose: egl.uv_map(camera, pose),
+    }
+    rows = []
+    for kind, work in kinds.items():
+        start = time.perf_counter()
+        while time.perf_counter() < start + SPEED["warm_seconds"]:
+            work(poses[0])
+        times = [timed(work, pose) for pose in poses]
+        row = {"kind": kind, "faces": len(mesh.faces), "seen": round(float(seen.valid.mean()), 3)}
+        row["ms"] = [round(f(times), 3) for f in (statistics.median, min, max)]
+        rows.append({**row, "views_per_second": round(1e3 / row["ms"][0], 1)})
+        print(rows[-1], flush=True)
+    return rows, device_name(gl)
+
+
+def timed(work: Callable[[np.ndarray], Any], pose: np.ndarray) -> float:
+    start = time.perf_counter()
+    work(pose)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def grid_uvs(mesh: Mesh) -> Mesh:
+    """The mesh with uvs that take no time: each face has half a cell of a grid over the texture."""
+    count, side = len(mesh.faces), int(np.ceil(np.sqrt(len(mesh.faces) / 2)))
+    cell, half = np.divmod(np.arange(count), 2)
+    corner = np.stack([cell % side, cell // side], axis=-1)[:, None]
+    halves = np.array([[[0.1, 0.1], [0.8, 0.1], [0.1, 0.8]], [[0.9, 0.9], [0.2, 0.9], [0.9, 0.2]]])
+    uvs = ((corner + halves[half]) / side).reshape(-1, 2)
+    return Mesh(mesh.vertices, mesh.faces, uvs, np.arange(3 * count, dtype=np.int32).reshape(-1, 3))
+
+
+def without_distortion(camera: Camera) -> Camera:
+    focal, centre = focal_and_centre(camera)
+    return Camera("PINHOLE", camera.width, camera.height, (focal[0], focal[-1], *centre))
+
+
+def bumpy_sheet(count: int) -> Mesh:
+    v, u = np.meshgrid(np.linspace(0, 1, count), np.linspace(0, 1, count), indexing="ij")
+    uvs = np.column_stack([u.ravel(), v.ravel()])
+    depth = 2 + 0.02 * np.random.default_rng(0).standard_normal(len(uvs))
+    corner = (np.arange(count - 1)[:, None] * count + np.arange(count - 1)).reshape(-1, 1)
+    a, b, c, d = corner, corner + 1, corner + count + 1, corner + count
+    faces = np.concatenate([np.hstack([a, b, c]), np.hstack([a, c, d])]).astype(np.int32)
+    return Mesh(np.column_stack([2.4 * (uvs - 0.5), depth]), faces, uvs, faces.copy())
+
+
+def shifted(x: float) -> np.ndarray:
+    pose = np.eye(4)
+    pose[0, 3] = x
+    return pose
+
+
+if __name__ == "__main__":
+    main()
