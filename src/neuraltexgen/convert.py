@@ -48,9 +48,11 @@ def convert_capture(
     if is_file or to == "transforms":
         masks = [None if v.mask is None else v.mask.relative_to(folder).as_posix() for v in views]
         write_transforms(file, views, [f"images/{name}" for name in names], masks)
-    else:
-        write_colmap(folder, views, names)
-    return replace(scene, views=tuple(views))
+        return replace(scene, views=tuple(views))
+    write_colmap(folder, views, names)
+    masks = sum(view.mask is not None for view in views)
+    note = f"{masks} masks lie in {folder / 'masks'}, which a COLMAP model can't name: read it with --masks"
+    return replace(scene, views=tuple(views), notes=(*scene.notes, note) if masks else scene.notes)
 
 
 def converted_names(views: Sequence[View]) -> list[str]:
