@@ -321,7 +321,12 @@ def test_words_that_are_no_command_are_refused() -> None:
 def test_an_interrupted_run_leaves_nothing_half_and_goes_on(room_capture: Path, tmp_path: Path) -> None:
     arguments = ["texture", room_capture, "-o", tmp_path, "--texture-size", "128", "--passes", "100000"]
     process = subprocess.Popen(
-        [COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background may have them ignore interrupts, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     cached = tmp_path / ".cache" / "views"
     deadline = time.monotonic() + 120
