@@ -1,5 +1,6 @@
 """Array shapes that the package states are enforced while its tests run. A small made-up capture for many of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,17 @@ def lpips_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from networks import write_lpips
 
     return write_lpips(tmp_path_factory.mktemp("lpips") / "vgg.pth")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Views as small as these tests' are fitted faster by one thread than by several."""
+    import numba
+    import torch
+
+    before = torch.get_num_threads(), numba.get_num_threads()
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    yield
+    torch.set_num_threads(before[0])
+    numba.set_num_threads(before[1])

@@ -13,7 +13,7 @@ from neuraltexgen.errors import ConfigError, ExportError
 from neuraltexgen.export.colmap import write_colmap
 from neuraltexgen.export.transforms import KEYS, write_transforms
 from neuraltexgen.geometry import camera_models, parameter_count, project
-from neuraltexgen.readers import ReadOptions, read_capture
+from neuraltexgen.readers import read_capture
 from neuraltexgen.scene import Camera, Scene, View
 from test_cli import refused, run
 
@@ -41,10 +41,10 @@ def test_captures_come_back(name: str, out: str, tmp_path: Path) -> None:
     path = CAPTURES[name].write(tmp_path / "capture", tiny.tiny().poses)
     wanted = read_capture(path)
     convert_capture(path, tmp_path / out)
-    masks = tmp_path / "out" / "masks"  # a COLMAP model has no place for their names: the user gives the folder
-    options = ReadOptions(masks=masks if out == "out" and masks.is_dir() else None)
-    got = read_capture(tmp_path / out, options)
-    assert (got.format, got.left_out, got.notes) == ("colmap" if out == "out" else "transforms", (), ())
+    got = read_capture(tmp_path / out)
+    masked = sum(view.mask is not None for view in wanted.views)
+    notes = (f"{masked} masks are those of masks",) if masked and out == "out" else ()
+    assert (got.format, got.left_out, got.notes) == ("colmap" if out == "out" else "transforms", (), notes)
     check_same(got, wanted)
     if out == "out":
         assert [view.camera for view in ordered(got)] == [view.camera for view in ordered(wanted)]

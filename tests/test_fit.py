@@ -1,10 +1,9 @@
 """The fit: a known texture comes back, and so do exposures; seeds, checkpoints, the published recipe, what fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -13,12 +12,12 @@ from torch import Tensor
 
 import neuraltexgen.fit as fit_module
 from neuraltexgen.errors import FitError, LossError
-from neuraltexgen.fit import FitResult, PassRecord, enlarge_photo, fit
+from neuraltexgen.fit import FitResult, PassRecord, fit
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import FIELDS, FitView, Views
+from neuraltexgen.views import FIELDS, FitView, Views, enlarge_photo
 
 CPU = torch.device("cpu")
 SIZE, HEIGHT, WIDTH, SAMPLES = 64, 40, 48, 4
@@ -26,15 +25,7 @@ SETTINGS = FitSettings(texture=TextureSettings((SIZE, SIZE)), passes=8, batch=1)
 TRAIN, HELD = tuple(range(8)), (8, 9)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Views this small are fitted faster by one thread than by several."""
-    before = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-    yield
-    torch.set_num_threads(before[0])
-    numba.set_num_threads(before[1])
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def truth() -> Tensor:

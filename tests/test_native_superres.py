@@ -1,9 +1,7 @@
 """Many photos make a texture finer than any one of them: the model's pixel is an area, and the photos' grids differ."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 import torch
@@ -69,15 +67,7 @@ def enlarged(texture: Tensor) -> Tensor:
     return planes[0].permute(1, 2, 0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Photos this small are fitted faster by one thread than by several."""
-    before = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-    yield
-    torch.set_num_threads(before[0])
-    numba.set_num_threads(before[1])
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_many_photos_show_what_none_of_them_does(tmp_path: Path) -> None:

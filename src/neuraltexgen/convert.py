@@ -1,19 +1,15 @@
 """A capture in any format in, the same capture as a COLMAP text model or a transforms.json out."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from neuraltexgen.errors import ConfigError, ExportError
-from neuraltexgen.export.capture import paths_below_images, write_capture_mesh
+from neuraltexgen.export.capture import paths_below_images, write_capture_mesh, write_upright
 from neuraltexgen.export.colmap import write_colmap
 from neuraltexgen.export.transforms import check_lenses, write_transforms
-from neuraltexgen.files import whole_file
-from neuraltexgen.images import read_photo, write_exr, write_png
+from neuraltexgen.files import copy_whole
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.scene import Scene, View
 from neuraltexgen.types import Progress, no_progress
@@ -48,11 +44,9 @@ def convert_capture(
     if is_file or to == "transforms":
         masks = [None if v.mask is None else v.mask.relative_to(folder).as_posix() for v in views]
         write_transforms(file, views, [f"images/{name}" for name in names], masks)
-        return replace(scene, views=tuple(views))
-    write_colmap(folder, views, names)
-    masks = sum(view.mask is not None for view in views)
-    note = f"{masks} masks lie in {folder / 'masks'}, which a COLMAP model can't name: read it with --masks"
-    return replace(scene, views=tuple(views), notes=(*scene.notes, note) if masks else scene.notes)
+    else:
+        write_colmap(folder, views, names)
+    return replace(scene, views=tuple(views))
 
 
 def converted_names(views: Sequence[View]) -> list[str]:
@@ -73,27 +67,11 @@ def converted_names(views: Sequence[View]) -> list[str]:
 def _copied(view: View, folder: Path, name: str) -> View:
     """The view with its photo and mask in the folder."""
     photo, mask = folder / "images" / name, None
-    photo.parent.mkdir(parents=True, exist_ok=True)
     if view.exif_upright:
-        _write_upright(view, photo)
+        write_upright(view, photo)
     else:
-        _copy(view.photo, photo)
+        copy_whole(view.photo, photo)
     if view.mask is not None:
         mask = folder / "masks" / f"{name}{'' if view.mask.suffix == photo.suffix else view.mask.suffix}"
-        mask.parent.mkdir(parents=True, exist_ok=True)
-        _copy(view.mask, mask)
+        copy_whole(view.mask, mask)
     return replace(view, photo=photo, mask=mask, exif_upright=False)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with whole_file(target) as temporary:
-        shutil.copyfile(source, temporary)
-
-
-def _write_upright(view: View, photo: Path) -> None:
-    pixels = read_photo(view.photo, upright=True).pixels
-    if photo.suffix == ".exr":
-        write_exr(photo, {channel: np.ascontiguousarray(pixels[..., i]) for i, channel in enumerate("RGB")})
-    else:
-        bits = 8 if pixels.dtype == np.uint8 else 16
-        write_png(photo, pixels.astype(np.float32) / 255 if bits == 8 else pixels, bits=bits)

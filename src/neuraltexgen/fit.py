@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import FitView, Views, enlarge_photo
 
 CHECKPOINT_SECONDS = 30.0
 """A run that is killed loses at most this much work, and a pass."""
@@ -282,27 +281,6 @@ def views_per_texel(views: Views, size: tuple[int, int]) -> Float32[Tensor, "H W
     for _, view in views.stream(range(len(views))):
         count += (splat_weight(view.uv, view.confidence, size) > 0)[..., None]
     return count
-
-
-def enlarge_photo(view: FitView) -> FitView:
-    """The view at its UV map's resolution: one sample a pixel, the photo enlarged bicubically, as published."""
-    h, w, s, _ = view.uv.shape
-    k = math.isqrt(s)
-    if k == 1:
-        return view
-    photo = F.interpolate(_planes(view.colours()), scale_factor=k, mode="bicubic", align_corners=False).clamp(0, 1)
-
-    def spread(field: Tensor) -> Tensor:
-        return field.reshape(h, w, k, k, -1).transpose(1, 2).reshape(h * k, w * k, -1)
-
-    seen = spread(view.seen)
-    return replace(
-        view,
-        photo=photo[0].permute(1, 2, 0).contiguous(),
-        uv=spread(view.uv)[:, :, None].contiguous(),
-        seen=seen,
-        confidence=seen[..., 0].float(),
-    )
 
 
 def steps_per_pass(batch: int | None, views: int) -> int:

@@ -1,6 +1,5 @@
 """NeuralTexGen's prepared folder, both ways: UV maps and photos written for it, and a texture fitted from it."""
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,14 @@ import numpy as np
 
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.export import export_textured_mesh
-from neuraltexgen.files import plain, whole_file, write_json
+from neuraltexgen.files import plain, write_json
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.fill.gutters import spread_nearest
-from neuraltexgen.images import LoadedPhoto, read_photo, write_png
+from neuraltexgen.images import read_photo, write_png
 from neuraltexgen.meshes import read_mesh, write_mesh
 from neuraltexgen.pipeline import FILL_WEIGHT
 from neuraltexgen.readers import read_prepared
 from neuraltexgen.scene import Mesh, Scene, View
-from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.exr import write_uv_map
@@ -88,19 +86,16 @@ def write_uv_maps(
         uv_map = uv_map.without(hidden_pixels(view, loaded))
         files.append(out / "uvs" / f"{name}.exr")
         write_uv_map(files[-1], uv_map, half=settings.half, fields=settings.fields)
-        _copy_photo(view, loaded, out / "images", name)
+        _copy_photo(view, out / "images", name)
     return tuple(files)
 
 
-def _copy_photo(view: View, loaded: LoadedPhoto, folder: Path, name: str) -> None:
+def _copy_photo(view: View, folder: Path, name: str) -> None:
     """The photo's file as it is; a photo that its EXIF data turn is written upright, as a PNG, like its UV map."""
     if view.exif_upright:
-        pixels = loaded.pixels
-        upright = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
-        write_png(folder / f"{name}.png", upright.astype(np.float32))
-        return
-    with whole_file(folder / f"{name}{view.photo.suffix.lower()}") as temporary:
-        shutil.copyfile(view.photo, temporary)
+        write_upright(view, folder / f"{name}.png")
+    else:
+        copy_whole(view.photo, folder / f"{name}{view.photo.suffix.lower()}")
 
 
 def fit_prepared(
@@ -115,7 +110,6 @@ def fit_prepared(
 
     `mesh`: the one whose uvs the UV maps show. Without it unseen texels take their nearest seen neighbour's colour.
     """
-    check(settings.fit, settings.style)
     cache = cache or out / ".cache"
     clock = Clock()
     loaded = read_mesh(mesh) if mesh is not None else None

@@ -60,7 +60,7 @@ def stylise(
     network = replace(settings.network, style=style.picture, style_size=style.size)
     styled = replace(
         settings,
-        losses=balanced_losses(network, style.strength, views.device),
+        losses=balanced_losses(network, style.strength, views.device, memory or NetworkMemory()),
         network=network,
         passes=style.passes or math.ceil(STEPS / steps_per_pass(settings.batch, len(views))),
         exposure=False,
@@ -83,7 +83,9 @@ def check(settings: FitSettings, style: StyleSettings | None) -> None:
         vgg_weights(network.vgg_weights)
 
 
-def balanced_losses(network: NetworkSettings, strength: float, device: torch.device) -> tuple[str, ...]:
+def balanced_losses(
+    network: NetworkSettings, strength: float, device: torch.device, memory: NetworkMemory
+) -> tuple[str, ...]:
     """Content and style as loss expressions, each over the mean square of what it compares, in the style picture.
 
     `network` names the picture. Raises LossError: the weights can't be had.
@@ -91,7 +93,7 @@ def balanced_losses(network: NetworkSettings, strength: float, device: torch.dev
     picture = style_picture(network, device)
     content, style = Content(), Gram()
     vgg = Vgg16(vgg_weights(network.vgg_weights)[: 1 + LAYERS.index(style.layers[-1])], device, torch.float32, True)
-    whole = NetworkLoss([(1.0, style)], vgg, NetworkMemory(), device, style=picture)
+    whole = NetworkLoss([(1.0, style)], vgg, memory, device, style=picture)
     sizes = {layer: float(gram.square().mean()) for (_, layer), gram in whole.style.items()}
     content_size = float(vgg.features(picture, content.layers)[content.layers[0]].square().mean())
     share = strength / len(style.layers)

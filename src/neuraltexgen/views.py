@@ -1,15 +1,17 @@
 """Views ready to be fitted: photo, UV map and confidence as tensors; made once, cached on disk, streamed from there."""
 
 import io
+import math
 import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
@@ -124,6 +126,29 @@ class _Shelf:
             self._left -= view.nbytes
             self._held[path] = view
         return view
+
+
+def enlarge_photo(view: FitView) -> FitView:
+    """The view at its UV map's resolution: one sample a pixel, the photo enlarged bicubically, as published."""
+    h, w, s, _ = view.uv.shape
+    k = math.isqrt(s)
+    if k == 1:
+        return view
+    photo = F.interpolate(
+        view.colours().permute(2, 0, 1)[None], scale_factor=k, mode="bicubic", align_corners=False
+    ).clamp(0, 1)
+
+    def spread(field: Tensor) -> Tensor:
+        return field.reshape(h, w, k, k, -1).transpose(1, 2).reshape(h * k, w * k, -1)
+
+    seen = spread(view.seen)
+    return replace(
+        view,
+        photo=photo[0].permute(1, 2, 0).contiguous(),
+        uv=spread(view.uv)[:, :, None].contiguous(),
+        seen=seen,
+        confidence=seen[..., 0].float(),
+    )
 
 
 def prepare_views(

@@ -108,7 +108,7 @@ def test_polycam_without_corrections_says_so(tmp_path: Path) -> None:
 def test_scannetpp_masks_are_used(tmp_path: Path) -> None:
     root = captures.write_scannetpp(tmp_path, tiny.tiny().poses)
     scene = read_capture(root)
-    assert "masks are those of resized_anon_masks" in scene.notes
+    assert "3 masks are those of resized_anon_masks" in scene.notes
     assert [view.mask and view.mask.name for view in scene.views] == [f"DSC0000{i}.png" for i in (1, 2, 3)]
     assert len(read_capture(root / "dslr").views) == 3
 

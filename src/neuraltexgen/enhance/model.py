@@ -3,7 +3,6 @@
 A file is read as plain tensors and nothing else: no code in it is run.
 """
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.errors import EnhanceError
+from neuraltexgen.files import file_sha256
 
 INSTALL = "pip install 'neuraltexgen[superres]'"
 TORCH_SUFFIXES = (".pth", ".pt", ".ckpt")
@@ -85,7 +85,9 @@ def load_upscaler(file: Path, device: torch.device) -> Upscaler:
         descriptor.half()
     descriptor.to(device).eval()
     tiles = descriptor.tiling == spandrel.ModelTiling.SUPPORTED
-    return Upscaler(file, _sha256(file), descriptor.architecture.name, int(descriptor.scale), tiles, device, descriptor)
+    return Upscaler(
+        file, file_sha256(file), descriptor.architecture.name, int(descriptor.scale), tiles, device, descriptor
+    )
 
 
 def import_spandrel() -> Any:
@@ -118,14 +120,6 @@ def _read(file: Path) -> Any:
     from safetensors.torch import load_file
 
     return load_file(file, device="cpu")
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextmanager

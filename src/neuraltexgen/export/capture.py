@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
+from neuraltexgen.images import read_photo, write_exr, write_png
 from neuraltexgen.meshes import write_mesh
 from neuraltexgen.scene import Mesh, View
 
@@ -26,6 +29,16 @@ def write_capture_mesh(folder: Path, mesh: Mesh | None) -> Path | None:
     for other in {SEAMED, PLAIN} - {name}:
         (folder / other).unlink(missing_ok=True)
     return None if name is None else folder / name
+
+
+def write_upright(view: View, photo: Path) -> None:
+    """The photo turned as its EXIF data say, as PNG of 8 or 16 bits, or EXR by the suffix. Raises ImageError."""
+    pixels = read_photo(view.photo, upright=True).pixels
+    if photo.suffix == ".exr":
+        write_exr(photo, {channel: np.ascontiguousarray(pixels[..., i]) for i, channel in enumerate("RGB")})
+    else:
+        bits = 8 if pixels.dtype == np.uint8 else 16
+        write_png(photo, pixels.astype(np.float32) / 255 if bits == 8 else pixels, bits=bits)
 
 
 def _parts(name: str) -> list[str]:

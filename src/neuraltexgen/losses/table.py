@@ -26,7 +26,10 @@ PRESETS: dict[str, tuple[tuple[str, ...], str]] = {
     "photo": (("l2=1",), "the default: as close to the photos as they agree"),
     "published": (("l1=10", "gradient_l1=20"), "NeuralTexGen's"),
     "sharp": (("laplacian=1", "ssim=0.5"), "crisper than the photos agree, where cameras are a little off"),
-    "style": (("vgg_content=1", "vgg_style=1e5"), "a picture's style (--style) on the photos' content"),
+    "style": (
+        ("vgg_content=1", "vgg_style=1e5"),
+        "content and style of the photos; a picture's style is put on by --style",
+    ),
 }
 """Named sums of losses, and a line on what each is for."""
 

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.geometry import model_names, parameter_count
-from neuraltexgen.readers.drafts import Draft, make_scene
+from neuraltexgen.readers.drafts import Draft, find_mask, make_scene
 from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_text
 from neuraltexgen.readers.poses import Repairs, pose_from_quaternion, rigid
 from neuraltexgen.scene import Scene
 
 MODEL_FOLDERS = ("", "sparse", "sparse/*", "colmap/sparse/*", "colmap/sparse", "colmap", "dslr/colmap")
 MESHES = ("meshed-poisson.ply", "meshed-delaunay.ply", "dense/meshed-poisson.ply", "dense/meshed-delaunay.ply")
+MASKS = "masks"
+"""Beside images: COLMAP's model can't name masks, and this is where people keep them."""
+
 SCANNETPP_PHOTOS, SCANNETPP_MASKS = "resized_images", "resized_anon_masks"
 SCANNETPP_MESHES = ("scans/mesh_aligned_0.05.ply", "../scans/mesh_aligned_0.05.ply")
 
@@ -61,12 +64,11 @@ def read(path: Path, options: ReadOptions) -> Scene:
     root = path if path.is_dir() and not _holds_model(path) else _workspace(model)
     folders = _image_folders(root, model, options)
     repairs = Repairs()
-    masks = model.parent / SCANNETPP_MASKS
-    if masks.is_dir():
-        drafts = [replace(_draft(image, cameras, folders, repairs), mask=_mask(masks, image.name)) for image in images]
-        notes.append(f"masks are those of {SCANNETPP_MASKS}")
-    else:
-        drafts = [_draft(image, cameras, folders, repairs) for image in images]
+    drafts = [_draft(image, cameras, folders, repairs) for image in images]
+    for masks in (folder for folder in (model.parent / SCANNETPP_MASKS, root / MASKS) if folder.is_dir()):
+        drafts = [replace(draft, mask=draft.mask or find_mask(masks, draft.name, draft.photo)) for draft in drafts]
+        used = sum(draft.mask is not None for draft in drafts)
+        notes += [f"{used} masks are those of {masks.name}"] if used else []
     return make_scene(
         "colmap", root, drafts, options, find_mesh("colmap", root, MESHES + SCANNETPP_MESHES, options), repairs, notes
     )
@@ -97,12 +99,6 @@ def _image_folders(root: Path, model: Path, options: ReadOptions) -> list[Path]:
     if options.images is not None:
         return [options.images]
     return [root / "images", model / "images", root / "rgb", model.parent / SCANNETPP_PHOTOS, root]
-
-
-def _mask(folder: Path, name: str) -> Path | None:
-    """ScanNet++'s mask of a photo."""
-    mask = folder / Path(name).with_suffix(".png").name if Path(name).name else folder
-    return mask if is_file(mask) else None
 
 
 def _draft(image: _Image, cameras: dict[int, _StatedCamera], folders: list[Path], repairs: Repairs) -> Draft:

@@ -82,7 +82,7 @@ def _view(draft: Draft, options: ReadOptions, repairs: Repairs) -> View:
     camera, upright = _fit_camera(camera, draft.photo, stored, repairs)
     mask = draft.mask
     if options.masks is not None:
-        mask = _find_mask(options.masks, draft)
+        mask = find_mask(options.masks, draft.name, draft.photo)
     if mask is not None:
         _check_mask(mask, (camera.width, camera.height), stored)
     depth = draft.depth if draft.depth is not None and is_file(draft.depth) else None
@@ -112,9 +112,9 @@ def _same_shape(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return abs(h * width / w - height) <= 1 or abs(w * height / h - width) <= 1
 
 
-def _find_mask(folder: Path, draft: Draft) -> Path | None:
-    """`folder/` the photo's name, with .png after it or in place of its suffix; with or without its own folders."""
-    for name in dict.fromkeys((draft.name, draft.photo.name)):
+def find_mask(folder: Path, view: str, photo: Path) -> Path | None:
+    """`folder/` the view's or photo's name, .png after it or in place of its suffix; with or without its folders."""
+    for name in dict.fromkeys((view, photo.name)):
         relative = Path(name)
         stems = (relative, Path(f"{name}.png"), *(relative.with_suffix(s) for s in PHOTO_SUFFIXES if relative.name))
         for candidate in stems:

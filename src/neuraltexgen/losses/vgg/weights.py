@@ -1,6 +1,5 @@
 """The network's weights: a file that the user names, else torch.hub's cache, else its address with the hash checked."""
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from neuraltexgen.errors import LossError
+from neuraltexgen.files import file_sha256
 from neuraltexgen.losses.vgg.network import CONVOLUTIONS
 
 VGG_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
@@ -96,10 +96,6 @@ def _hub_file() -> Path:
                 f"VGG-16's weights are not in {path} and can't be downloaded ({error})",
                 fix=f"{fetch} (on a machine with a network), or --vgg-weights FILE",
             ) from error
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 24):
-            digest.update(block)
-    if not digest.hexdigest().startswith(VGG_HASH):
+    if not file_sha256(path).startswith(VGG_HASH):
         raise LossError(f"{path}: its SHA-256 does not begin with {VGG_HASH}: damaged, or another file", fix=fetch)
     return path
