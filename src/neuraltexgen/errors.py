@@ -29,6 +29,10 @@ class CameraError(NeuralTexGenError):
     """A camera model, its parameters or a pose make no sense."""
 
 
+class ReconstructError(NeuralTexGenError):
+    """No mesh can be made of a capture, or what makes it is missing."""
+
+
 class EnhanceError(NeuralTexGenError):
     """A super-resolution model can't be used, or the enhanced photos have no place to go."""
 
