@@ -83,7 +83,7 @@ def plan_voxel(found: Survey, settings: FusionSettings, frames: int) -> tuple[fl
     """
     wished = settings.voxel or max(PIXELS_A_VOXEL * found.pixel, NOISE_A_VOXEL * found.noise)
     budget = memory_budget(settings.memory, torch.device("cpu"))
-    most = budget // (BLOCK_BYTES + MESH_BYTES)
+    most = max(1, budget // (BLOCK_BYTES + MESH_BYTES))
     voxel = wished
     while True:
         blocks = int(UNSEEN * count_blocks(found, BLOCK * voxel, settings.truncation * voxel))
