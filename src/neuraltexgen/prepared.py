@@ -8,7 +8,8 @@ import numpy as np
 
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.export import export_textured_mesh
-from neuraltexgen.files import plain, write_json
+from neuraltexgen.export.capture import write_upright
+from neuraltexgen.files import copy_whole, plain, write_json
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.fill.gutters import spread_nearest
 from neuraltexgen.images import read_photo, write_png

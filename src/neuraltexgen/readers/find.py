@@ -122,7 +122,7 @@ def read_json(reader: str, file: Path) -> Any:
         raise ReaderError(f"{reader}: {file} is not JSON ({error})", fix="it may be cut off: copy it again") from error
 
 
-def floats(value: Any, count: int, what: str) -> Float64[np.ndarray, "k"]:
+def floats(value: Any, count: int, what: str) -> Float64[np.ndarray, " k"]:
     """`count` numbers from JSON: a number, lists of them, strings that hold them. Raises ReaderError: anything else."""
     if value is None:
         raise ReaderError(f"'{what}' is not stated")

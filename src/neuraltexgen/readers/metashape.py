@@ -102,7 +102,7 @@ def _similarity(stated: Element | None) -> Float64[np.ndarray, "4 4"]:
     return matrix_of(rotation * scale, _numbers(parts["translation"], 3, "translation"))
 
 
-def _numbers(text: str | None, count: int, what: str) -> Float64[np.ndarray, "k"]:
+def _numbers(text: str | None, count: int, what: str) -> Float64[np.ndarray, " k"]:
     values = np.array(numbers_in(text or ""))
     if len(values) != count:
         raise ReaderError(f"'{what}' holds {len(values)} numbers, not {count}")

@@ -183,7 +183,7 @@ def _draft(capture: _Capture, frame: Any, number: int) -> Draft:
     return Draft(name, photo, lens.model, lens.params, lens.size, pose, mask, depth)
 
 
-def _numbers(value: Any, what: str) -> Float64[np.ndarray, "k"]:
+def _numbers(value: Any, what: str) -> Float64[np.ndarray, " k"]:
     """A 3x4 or 4x4 matrix as 12 or 16 numbers. Raises ReaderError: another shape, or no numbers."""
     try:
         matrix = np.array(value, np.float64)
