@@ -20,7 +20,7 @@ from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.render import make_renderer
-from neuraltexgen.views import ViewSettings, prepare_views
+from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 
 FILL_WEIGHT = 0.02
 """A texel that got less than this share of one pixel is filled from its neighbours: its own value is mostly noise."""
@@ -99,6 +99,7 @@ def texture_scene(
     with clock.stage("UV maps"):
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
+    scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
     trained = train_and_score(paths, names, job.train, cache, progress, clock)
     with clock.stage("fill"):
         result = trained.result

@@ -21,7 +21,7 @@ from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.exr import write_uv_map
 from neuraltexgen.uvmap.render import make_renderer
-from neuraltexgen.views import hidden_pixels, prepare_folder
+from neuraltexgen.view_cache import hidden_pixels, prepare_folder
 
 
 @dataclass(frozen=True)
