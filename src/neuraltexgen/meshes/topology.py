@@ -14,7 +14,7 @@ def count_edges_by_faces(faces: Int[np.ndarray, "f 3"]) -> dict[int, int]:
 
 def count_components(faces: Int[np.ndarray, "f 3"]) -> int:
     """How many pieces the faces form, two faces being joined where they share a vertex."""
-    label: Int64[np.ndarray, n] = np.arange(int(faces.max()) + 1)
+    label: Int64[np.ndarray, " n"] = np.arange(int(faces.max()) + 1)
     while True:
         # Each face pulls its corners, and their labels' own labels, to its smallest label; then labels are followed.
         smallest = label[faces].min(axis=1)
