@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap.seams import Cuts, find_cuts
-from neuraltexgen.uvmap.atlas import rasterise_atlas
+from neuraltexgen.uvmap.atlas import Atlas, rasterise_atlas
 from neuraltexgen.uvmap.charts import mesh_uvs
 
 FLAT = 1e-14
@@ -51,10 +51,11 @@ class UnwrapFigures:
     density: tuple[float, float, float]
 
 
-def measure(mesh: Mesh, resolution: int) -> UnwrapFigures:
+def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFigures:
     """The figures of a mesh with uvs. Where every face is degenerate, figures that average over faces are NaN.
 
-    Raises MeshError: no uvs, or a resolution below one texel.
+    `atlas`: the mesh rasterised at that resolution, where the caller has it already. Raises MeshError: no uvs, or a
+    resolution below one texel.
     """
     uvs, uv_faces = mesh_uvs(mesh)
     solid, flat = mesh.vertices[mesh.faces], uvs[uv_faces]
@@ -62,7 +63,7 @@ def measure(mesh: Mesh, resolution: int) -> UnwrapFigures:
     diameter = float(np.linalg.norm(used.max(axis=0) - used.min(axis=0)))
     area, uv_area = _solid_areas(solid), _signed_areas(flat)
     whole = (area > FLAT * diameter**2) & (np.abs(uv_area) > FLAT)
-    cuts, atlas = find_cuts(mesh), rasterise_atlas(mesh, (resolution, resolution))
+    cuts, atlas = find_cuts(mesh), atlas or rasterise_atlas(mesh, (resolution, resolution))
     covered = int(np.count_nonzero(atlas.covered))
     flipped, mirrored = _folds(cuts, np.where(whole, uv_area, 0.0))
     stretch_l2, stretch_max, conformal = _stretch(solid[whole], flat[whole], area[whole], uv_area[whole])
@@ -71,7 +72,7 @@ def measure(mesh: Mesh, resolution: int) -> UnwrapFigures:
         resolution=resolution,
         faces=len(mesh.faces),
         degenerate=int(np.count_nonzero(~whole)),
-        charts=int(cuts.charts.max()) + 1,
+        charts=len(np.unique(cuts.charts[whole])),
         utilisation=covered / resolution**2,
         stretch_l2=stretch_l2,
         stretch_max=stretch_max,
@@ -140,7 +141,7 @@ def _folds(cuts: Cuts, uv_area: Float64[np.ndarray, "f"]) -> tuple[int, int]:
     """
     sides = np.where(cuts.turned, -uv_area, uv_area)
     most = np.bincount(cuts.charts, weights=sides)[cuts.charts]
-    folded = sides * most < 0
+    folded = (sides < 0) & (most >= 0) | (sides > 0) & (most < 0)
     return int(np.count_nonzero(folded)), int(np.count_nonzero(np.bincount(cuts.charts, weights=uv_area) > 0))
 
 

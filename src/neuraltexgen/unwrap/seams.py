@@ -34,12 +34,12 @@ def find_cuts(mesh: Mesh) -> Cuts:
     """
     merged = Mesh(mesh.vertices, merge_positions(mesh.vertices)[mesh.faces], mesh.uvs, mesh.uv_faces)
     corners = unique_corners(merged)
-    keys, forward = _edge_keys(corners.faces)
+    keys, forward = edge_keys(corners.faces)
     order = np.argsort(keys, kind="stable")
     same = keys[order[1:]] == keys[order[:-1]]
     before, after = order[:-1][same], order[1:][same]
     pairs = np.stack([before // 3, after // 3], axis=1)
-    roots, turned = _link(pairs, forward[before] == forward[after], len(mesh.faces))
+    roots, turned = link_faces(pairs, forward[before] == forward[after], len(mesh.faces))
     charts = np.unique(roots, return_inverse=True)[1].reshape(-1).astype(np.int32)
     return Cuts(charts, turned, *_cut_lengths(mesh, keys, corners.vertices[corners.faces]))
 
@@ -56,7 +56,7 @@ def merge_positions(vertices: np.ndarray) -> Int32[np.ndarray, "n"]:
     return result
 
 
-def _edge_keys(faces: Int32[np.ndarray, "f 3"]) -> tuple[Int64[np.ndarray, "e"], Bool[np.ndarray, "e"]]:
+def edge_keys(faces: Int32[np.ndarray, "f 3"]) -> tuple[Int64[np.ndarray, "e"], Bool[np.ndarray, "e"]]:
     """Per edge of each face (3 f of them) a number for its two ends, and whether it runs from the smaller end."""
     start, end = faces.astype(np.int64).reshape(-1), np.roll(faces, -1, axis=1).astype(np.int64).reshape(-1)
     return np.minimum(start, end) << 32 | np.maximum(start, end), start < end
@@ -66,7 +66,7 @@ def _cut_lengths(
     mesh: Mesh, texture_keys: Int64[np.ndarray, "e"], faces: Int32[np.ndarray, "f 3"]
 ) -> tuple[float, float]:
     """Length of seams and of the border; `texture_keys` name each face's edges as they lie in the texture."""
-    surface_keys, _ = _edge_keys(faces)
+    surface_keys, _ = edge_keys(faces)
     _, first, uses = np.unique(texture_keys, return_index=True, return_counts=True)
     # The ends in the texture decide those on the surface, so each kind of edge there belongs to one edge here.
     keys, edge, places = np.unique(surface_keys[first], return_inverse=True, return_counts=True)
@@ -77,7 +77,7 @@ def _cut_lengths(
 
 @njit(cache=True)
 @no_type_check
-def _link(pairs, opposite, count):
+def link_faces(pairs, opposite, count):
     """Union-find over faces; `opposite`: the two of a pair wind differently. Returns each one's root and its side."""
     parent, turned = np.arange(count), np.zeros(count, dtype=np.bool_)
     for row in range(len(pairs)):
