@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64, Int32
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.geometry import face_areas
 from neuraltexgen.scene import Mesh
-from neuraltexgen.types import Faces, Points
+from neuraltexgen.types import Points
 from neuraltexgen.unwrap.seams import edge_keys, link_faces, merge_positions
 from neuraltexgen.uvmap.charts import components
 
@@ -25,7 +25,7 @@ class Manifold:
     """
 
     vertices: Points
-    faces: Faces
+    faces: Int32[np.ndarray, "g 3"]
     kept: Bool[np.ndarray, "f"]
     turned: Bool[np.ndarray, "g"]
 

@@ -32,7 +32,7 @@ def require(package: str, method: str, extra: str) -> None:
 
 
 def run_worker(
-    method: str, program: str, manifold: Manifold, options: Mapping[str, float | str], seconds: float
+    method: str, program: str, manifold: Manifold, options: Mapping[str, str | int | float], seconds: float
 ) -> Float[np.ndarray, "g 3 2"]:
     """The uvs of a manifold's corners, from the program `workers/PROGRAM.py` in this Python.
 
@@ -42,7 +42,7 @@ def run_worker(
 
 
 def run_command(
-    method: str, command: list[str], manifold: Manifold, options: Mapping[str, float | str], seconds: float
+    method: str, command: list[str], manifold: Manifold, options: Mapping[str, str | int | float], seconds: float
 ) -> Float[np.ndarray, "g 3 2"]:
     """The same with any command; the paths of the job and of the answer are added to it."""
     count = len(manifold.faces)
