@@ -2,7 +2,7 @@
 
 python -m benchmarks.unwrap [NAME=MESH ...] [--methods NAME ...] [--resolution 2048] [--time-limit 900] [--out FILE]
 
-Every method on a made-up surface and on the given meshes, each in a process of its own: seconds for the unwrapping
+Every method on every mesh (NAME= without a file: a made-up bumpy ball; it alone if none is given), each in a process of its own: seconds for the unwrapping
 alone, the peak memory of that process and of what it starts, and all figures of `neuraltexgen unwrap --measure`.
 Rows that FILE has already for other methods or meshes stay.
 """
@@ -27,20 +27,21 @@ from neuraltexgen.meshes import read_mesh
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap import METHODS, UnwrapSettings, measure, unwrap
 
-BALL = 224
+BALL = "bumpy ball"
+RINGS = 224
 """Rings of the made-up surface, and quads in each: 2 * 224 * 223 = 99,904 faces."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("meshes", nargs="*", metavar="NAME=MESH")
+    parser.add_argument("meshes", nargs="*", metavar="NAME=MESH", default=[f"{BALL}="])
     parser.add_argument("--methods", nargs="*", default=[name for name in METHODS if name != "keep"])
     parser.add_argument("--resolution", type=int, default=2048)
     parser.add_argument("--time-limit", type=float, default=900.0)
     parser.add_argument("--out", type=Path, default=RESULTS / "unwrap.json")
     parser.add_argument("--one", action="store_true", help="one method on one mesh in this process; prints its row")
     arguments = parser.parse_args()
-    meshes = dict(text.split("=", 1) for text in arguments.meshes) | ({} if arguments.one else {"bumpy ball": ""})
+    meshes = dict(text.split("=", 1) for text in arguments.meshes)
     settings = [UnwrapSettings(m, arguments.resolution, 4, 1, arguments.time_limit) for m in arguments.methods]
     if arguments.one:
         ((path, one),) = [(path, one) for path in meshes.values() for one in settings]
@@ -82,7 +83,7 @@ def row(mesh: Mesh, settings: UnwrapSettings) -> dict[str, Any]:
     return {"seconds": round(seconds, 2), "peak_gib": round(max(used), 2), "figures": figures}
 
 
-def bumpy_ball(size: int = BALL) -> Mesh:
+def bumpy_ball(size: int = RINGS) -> Mesh:
     """A closed ball with bumps and a little noise, as a scan has."""
     up, turn = np.meshgrid(np.linspace(0, np.pi, size + 1), np.arange(size) * 2 * np.pi / size, indexing="ij")
     noise = np.random.default_rng(0).standard_normal(up.shape) / size
