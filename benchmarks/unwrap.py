@@ -2,8 +2,9 @@
 
 python -m benchmarks.unwrap [NAME=MESH ...] [--methods NAME ...] [--resolution 2048] [--time-limit 900] [--out FILE]
 
-Every method on every mesh (NAME= without a file: a made-up bumpy ball; it alone if none is given), each in a process of its own: seconds for the unwrapping
-alone, the peak memory of that process and of what it starts, and all figures of `neuraltexgen unwrap --measure`.
+Every method on every mesh, each in a process of its own: seconds for the unwrapping alone, the peak memory of that
+process or of what it starts, and all figures of `neuraltexgen unwrap --measure`. NAME= without a file is a made-up
+bumpy ball, which is all there is if no mesh is given.
 Rows that FILE has already for other methods or meshes stay.
 """
 

@@ -67,6 +67,7 @@ def test_corners_are_texel_centres_of_right_isosceles_places(
     uvs = run(mesh, method, resolution)
     texels = uvs * resolution - 0.5
     np.testing.assert_allclose(texels, np.rint(texels), atol=1e-9)
+    texels = np.rint(texels)
     solid = mesh.vertices[mesh.faces]
     longest = np.linalg.norm(np.roll(solid, -1, axis=1) - np.roll(solid, 1, axis=1), axis=2).argmax(axis=1)
     right = texels[np.arange(count), longest]

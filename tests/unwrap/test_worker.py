@@ -14,7 +14,7 @@ from surfaces import tetrahedron
 JOB = make_manifold(tetrahedron())
 
 
-def answer(tmp_path: Path, body: str, seconds: float = 60) -> np.ndarray:
+def answer(tmp_path: Path, body: str, seconds: float = 60.0) -> np.ndarray:
     """What comes back from a program with this body; it has `job`, the job's arrays, and `out`, where to answer."""
     head = "import sys, os, json, time, numpy as np\njob, out = dict(np.load(sys.argv[1])), sys.argv[2]\n"
     program = tmp_path / "program.py"
@@ -41,7 +41,7 @@ def test_mesh_and_options_go_out_and_uvs_come_back(tmp_path: Path) -> None:
         ("open(out, 'wb').write(b'PK')", "failed on 4 faces"),
         ("np.savez(out, other=np.zeros(3))", "failed on 4 faces"),
         ("np.savez(out, uvs=np.array([{}], dtype=object))", "failed on 4 faces"),
-        ("np.savez(out, uvs=np.zeros((3, 3, 2)))", r"unusable uvs for 4 faces: \(3, 3, 2\)"),
+        ("np.savez(out, uvs=np.zeros((3, 3, 2)))", r"unusable uvs for 4 faces: their shape is \(3, 3, 2\)"),
         ("np.savez(out, uvs=np.full((4, 3, 2), np.nan))", "24 numbers that are not finite"),
     ],
 )

@@ -77,7 +77,8 @@ def run_command(
                 f"unwrap {method} failed on {count} faces ({ended}): {said}",
                 fix="another --method, such as xatlas, or a larger --resolution",
             ) from error
-    if uvs.shape != (count, 3, 2) or not np.isfinite(uvs).all():
-        bad = f"{int((~np.isfinite(uvs)).sum())} numbers that are not finite" if uvs.ndim == 3 else f"{uvs.shape}"
+    infinite = int(np.count_nonzero(~np.isfinite(uvs)))
+    if uvs.shape != (count, 3, 2) or infinite:
+        bad = f"{infinite} numbers that are not finite" if infinite else f"their shape is {uvs.shape}"
         raise UnwrapError(f"unwrap {method} gave unusable uvs for {count} faces: {bad}", fix="--method xatlas")
     return uvs
