@@ -1,6 +1,6 @@
 """Which unwrapper lays a surface into a texture best, and what does it take?
 
-python -m benchmarks.unwrap [NAME=MESH ...] [--methods NAME ...] [--resolution 2048] [--time-limit 900] [--out FILE]
+python -m benchmarks.unwrap [NAME=MESH ...] [--methods NAME ...] [--resolution 2048] [--gutter 4]
 
 Every method on every mesh, each in a process of its own: seconds for the unwrapping alone, the peak memory of that
 process or of what it starts, and all figures of `neuraltexgen unwrap --measure`. NAME= without a file is a made-up
@@ -38,12 +38,15 @@ def main() -> None:
     parser.add_argument("meshes", nargs="*", metavar="NAME=MESH", default=[f"{BALL}="])
     parser.add_argument("--methods", nargs="*", default=[name for name in METHODS if name != "keep"])
     parser.add_argument("--resolution", type=int, default=2048)
+    parser.add_argument("--gutter", type=int, default=4)
     parser.add_argument("--time-limit", type=float, default=900.0)
     parser.add_argument("--out", type=Path, default=RESULTS / "unwrap.json")
     parser.add_argument("--one", action="store_true", help="one method on one mesh in this process; prints its row")
     arguments = parser.parse_args()
     meshes = dict(text.split("=", 1) for text in arguments.meshes)
-    settings = [UnwrapSettings(m, arguments.resolution, 4, 1, arguments.time_limit) for m in arguments.methods]
+    settings = [
+        UnwrapSettings(m, arguments.resolution, arguments.gutter, 1, arguments.time_limit) for m in arguments.methods
+    ]
     if arguments.one:
         ((path, one),) = [(path, one) for path in meshes.values() for one in settings]
         print(json.dumps(row(bumpy_ball() if not path else read_mesh(Path(path)).mesh, one)))
@@ -51,7 +54,13 @@ def main() -> None:
     rows = json.loads(arguments.out.read_text())["rows"] if arguments.out.exists() else []
     for name, path in meshes.items():
         for one in settings:
-            found = {"mesh": name, "method": one.method, **provenance(), "cores": len(os.sched_getaffinity(0))}
+            found = {
+                "mesh": name,
+                "method": one.method,
+                "gutter": one.gutter,
+                **provenance(),
+                "cores": len(os.sched_getaffinity(0)),
+            }
             found |= in_process(path, one)
             rows = [r for r in rows if (r["mesh"], r["method"]) != (name, one.method)] + [found]
             print(found, flush=True)
@@ -61,7 +70,8 @@ def main() -> None:
 def in_process(path: str, settings: UnwrapSettings) -> dict[str, Any]:
     """The row that a fresh process makes; `failed` says why there is none."""
     command = [sys.executable, "-m", "benchmarks.unwrap", f"it={path}", "--one", "--methods", settings.method]
-    command += ["--resolution", str(settings.resolution), "--time-limit", str(settings.time_limit)]
+    command += ["--resolution", str(settings.resolution), "--gutter", str(settings.gutter)]
+    command += ["--time-limit", str(settings.time_limit)]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=settings.time_limit + 60)
     except subprocess.TimeoutExpired:
