@@ -139,6 +139,16 @@ def test_partitions_are_worked_on_one_by_one_and_give_more_charts() -> None:
     assert measure(parts, 256).overlap == 0
 
 
+@pytest.mark.skipif(shutil.which("blender") is None, reason="no command blender")
+def test_an_installed_blender_serves_where_there_is_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neuraltexgen.unwrap.blender.find_spec", lambda _: None)
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # it has a Python of its own
+    mesh, _ = unwrap(torus(), UnwrapSettings("blender:lscm", 256, time_limit=100.0))
+    figures = measure(mesh, 256)
+    assert (figures.flipped, figures.overlap, figures.mirrored_charts) == (0, 0, 0)
+    assert figures.stretch_l2 < 1.1
+
+
 @pytest.mark.parametrize("method", BY_PROCESS)
 def test_a_missing_package_is_named_with_its_command(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(name: str, package: str | None = None) -> ModuleSpec | None:

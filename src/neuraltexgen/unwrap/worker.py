@@ -50,8 +50,9 @@ def run_command(
         job, answer = Path(folder) / "job.npz", Path(folder) / "answer.npz"
         told = np.array(json.dumps(dict(options)))
         np.savez(job, vertices=manifold.vertices, faces=manifold.faces, options=told)
-        # What this process can import, the other one can too.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        # What this Python can import here, it can in the other process; a foreign one has packages of its own.
+        own = command[0] == sys.executable
+        environment = os.environ | ({"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} if own else {})
         try:
             ran = subprocess.run(
                 [*command, str(job), str(answer)],

@@ -7,14 +7,24 @@ from importlib import import_module
 import numpy as np
 
 
+SLIM = (4, 3, 0)
+"""The first version of Blender that unwraps for least stretch."""
+
+
 def main(job: str, answer: str) -> None:
     bpy = import_module("bpy")
     with np.load(job, allow_pickle=False) as data:
         vertices, faces = data["vertices"], data["faces"]
         options = json.loads(str(data["options"]))
     kind, margin = options["kind"], options["margin"]
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    mesh = make_mesh(bpy, vertices, faces)
+    if kind == "stretch" and bpy.app.version < SLIM:
+        sys.exit(f"Blender {bpy.app.version_string} has no unwrapping for least stretch, 4.3 and newer have")
+    # Reading an empty scene instead would leave a script in Blender itself without the window that operators ask for.
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    mesh = bpy.data.meshes.new("surface")
+    mesh.from_pydata(vertices.tolist(), [], faces.tolist())
+    mesh.uv_layers.new(name="uv")
     scene_object = bpy.data.objects.new("surface", mesh)
     bpy.context.collection.objects.link(scene_object)
     bpy.context.view_layer.objects.active = scene_object
@@ -31,26 +41,12 @@ def main(job: str, answer: str) -> None:
         bpy.ops.uv.unwrap(method=method, fill_holes=False, margin_method="FRACTION", margin=margin, **more)
     bpy.ops.object.mode_set(mode="OBJECT")
     uvs = np.empty(2 * faces.size, np.float32)
-    mesh.uv_layers.active.uv.foreach_get("vector", uvs)
+    mesh.uv_layers.active.data.foreach_get("uv", uvs)
     corners = np.empty(faces.size, np.int32)
     mesh.loops.foreach_get("vertex_index", corners)
     if not np.array_equal(corners.reshape(-1, 3), faces):
         sys.exit("Blender has changed the order of faces")
     np.savez(answer, uvs=uvs.reshape(-1, 3, 2))
-
-
-def make_mesh(bpy, vertices, faces):
-    """A Blender mesh with these arrays; `from_pydata` would take a Python list for each face."""
-    mesh = bpy.data.meshes.new("surface")
-    mesh.vertices.add(len(vertices))
-    mesh.vertices.foreach_set("co", vertices.astype(np.float32).ravel())
-    mesh.loops.add(faces.size)
-    mesh.loops.foreach_set("vertex_index", faces.astype(np.int32).ravel())
-    mesh.polygons.add(len(faces))
-    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
-    mesh.update(calc_edges=True)
-    mesh.uv_layers.new(name="uv")
-    return mesh
 
 
 if __name__ == "__main__":
