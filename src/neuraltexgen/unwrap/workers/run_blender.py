@@ -6,7 +6,6 @@ from importlib import import_module
 
 import numpy as np
 
-
 SLIM = (4, 3, 0)
 """The first version of Blender that unwraps for least stretch."""
 
