@@ -15,6 +15,7 @@ from neuraltexgen.files import plain, write_json
 from neuraltexgen.metrics import Score
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.report import Comparison, Curve, Report, Series, Table, write_report
+from neuraltexgen.unwrap.words import figure_rows
 
 PACKAGES = ("neuraltexgen", "torch", "numpy", "numba", "pycolmap", "embreex", "xatlas")
 
@@ -75,6 +76,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 "seen_texels": surface - outcome.filled_texels,
                 "filled_texels": outcome.filled_texels,
             },
+            "uvs": {"by": outcome.unwrapped_by, **asdict(outcome.uvs)},
             "held_out": {
                 "mean": asdict(outcome.trained.mean) if outcome.trained.scores else None,
                 "views": [{"name": s.name, **asdict(s.score)} for s in outcome.trained.scores],
@@ -137,7 +139,7 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         curves=_curves(outcome),
         texture=outcome.texture,
         exposure=_exposure_table(outcome) if outcome.job.train.fit.exposure else None,
-        tables=extra,
+        tables=(_uvs_table(outcome), *extra),
         stage_times=tuple(outcome.seconds.items()),
         settings=config(outcome),
         files=tuple((name, what) for name, what in FILES.items() if name in _file_names(outcome)),
@@ -210,6 +212,11 @@ def _exposure_table(outcome: Outcome) -> Table:
     columns = ("view", *(f"gain {names[i]}" for i in channels), *(f"offset {names[i]}" for i in channels), "weight")
     note = "A photo shows gain x texture + offset. Weight: how much the photo counts, by its sharpness."
     return Table("Exposure per view", columns, rows, note)
+
+
+def _uvs_table(outcome: Outcome) -> Table:
+    note = f"How the surface lies in the texture, by {outcome.unwrapped_by}."
+    return Table("Unwrapping", ("figure", "value"), figure_rows(outcome.uvs), note)
 
 
 def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:

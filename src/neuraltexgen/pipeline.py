@@ -12,12 +12,13 @@ from neuraltexgen.errors import MeshError, ReaderError
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
+from neuraltexgen.meshes.simplify import simplify
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
-from neuraltexgen.unwrap import UnwrapSettings, unwrap
+from neuraltexgen.unwrap import UnwrapFigures, UnwrapSettings, measure, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
@@ -33,12 +34,14 @@ OVERLAP_SHARE = 0.001
 class Job:
     """Everything that decides a run, in the order of the flow.
 
-    `renderer` makes the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and
-    uvs between runs; None keeps them in the output folder, so that a killed run goes on.
+    `simplify`: how many faces the mesh is reduced to; None leaves it. `renderer` makes the UV maps: a name for
+    `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs; None keeps them in the
+    output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
     enhance: EnhanceSettings = EnhanceSettings()
+    simplify: int | None = None
     unwrap: UnwrapSettings = UnwrapSettings()
     views: ViewSettings = ViewSettings()
     train: TrainSettings = TrainSettings()
@@ -51,13 +54,15 @@ class Job:
 class Outcome:
     """What a run found. `texture` is the finished image, `trained.result.texture` what the fit gave before filling.
 
-    Of the `surface_texels` that lie on the mesh, `filled_texels` had no data of their own. `seconds`: per stage.
+    `uvs`: how good they are, at the texture's size. Of the `surface_texels` that lie on the mesh, `filled_texels` had
+    no data of their own. `seconds`: per stage.
     """
 
     job: Job
     scene: Scene
     mesh: Mesh
     unwrapped_by: str
+    uvs: UnwrapFigures
     texture: Image
     trained: Trained
     filled_texels: int
@@ -90,6 +95,7 @@ def texture_scene(
     cache = job.cache or out / ".cache"
     names = [view.name for view in scene.views]
     with clock.stage("unwrap"):
+        scene = simplified(scene, job.simplify)
         mesh, method = unwrapped(scene, job.unwrap, cache, progress)
     if job.enhance.on:
         with clock.stage("enhance"):
@@ -105,7 +111,8 @@ def texture_scene(
         result = trained.result
         filled = fill_texture(np.clip(result.texture, 0, 1), result.weight > FILL_WEIGHT, mesh)
         atlas = rasterise_atlas(mesh, trained.settings.fit.texture.size)
-    if atlas.overlapped > OVERLAP_SHARE * atlas.covered.sum():
+        uvs = measure(mesh, trained.settings.fit.texture.size[0], atlas)
+    if uvs.overlap > OVERLAP_SHARE:
         note = (
             f"{atlas.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap xatlas makes new ones)"
         )
@@ -115,12 +122,21 @@ def texture_scene(
         scene=scene,
         mesh=mesh,
         unwrapped_by=method,
+        uvs=uvs,
         texture=filled.image,
         trained=trained,
         filled_texels=filled.filled_surface,
         surface_texels=int(atlas.covered.sum()),
         seconds=clock.seconds,
     )
+
+
+def simplified(scene: Scene, faces: int | None) -> Scene:
+    """The scene with its mesh reduced to so many faces, and a note on it; None leaves it as it is."""
+    if faces is None or scene.mesh is None:
+        return scene
+    mesh, note = simplify(scene.mesh, faces)
+    return replace(scene, mesh=mesh, notes=(*scene.notes, *filter(None, [note])))
 
 
 def unwrapped(
@@ -135,7 +151,7 @@ def unwrapped(
         raise ReaderError(
             f"{scene.format}: {scene.name} has no mesh", fix="--mesh FILE with a mesh in the frame of the cameras"
         )
-    key = content_key(mesh_key(mesh), settings.method, settings.resolution, settings.gutter)
+    key = content_key(mesh_key(mesh), settings.method, settings.resolution, settings.gutter, settings.partitions)
     path = cache / f"unwrapped-{key}.npz"
     if path.exists():
         # What can't be read costs the work that it held, nothing else.
