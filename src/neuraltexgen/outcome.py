@@ -75,6 +75,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 "surface_texels": surface,
                 "seen_texels": surface - outcome.filled_texels,
                 "filled_texels": outcome.filled_texels,
+                "seam_step": outcome.seam_step,
             },
             "uvs": {"by": outcome.unwrapped_by, **asdict(outcome.uvs)},
             "held_out": {
@@ -104,6 +105,7 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         ("mesh", f"{len(outcome.mesh.faces):,} faces, uvs by {outcome.unwrapped_by}"),
         ("texture", f"{outcome.texture.shape[1]} x {outcome.texture.shape[0]} texels"),
         ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%} of its texels"),
+        ("seams", f"{255 * outcome.seam_step:.2f} of 255 colour levels between their two sides"),
     ]
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)

@@ -15,6 +15,7 @@ from neuraltexgen.fill import fill_texture
 from neuraltexgen.meshes.simplify import simplify
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.scene import Mesh, Scene
+from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
@@ -67,6 +68,7 @@ class Outcome:
     trained: Trained
     filled_texels: int
     surface_texels: int
+    seam_step: float
     seconds: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
@@ -106,7 +108,7 @@ def texture_scene(
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
-    trained = train_and_score(paths, names, job.train, cache, progress, clock)
+    trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
     with clock.stage("fill"):
         result = trained.result
         filled = fill_texture(np.clip(result.texture, 0, 1), result.weight > FILL_WEIGHT, mesh)
@@ -127,6 +129,7 @@ def texture_scene(
         trained=trained,
         filled_texels=filled.filled_surface,
         surface_texels=int(atlas.covered.sum()),
+        seam_step=find_seam_tie(mesh, atlas.covered.shape).step(filled.image),
         seconds=clock.seconds,
     )
 

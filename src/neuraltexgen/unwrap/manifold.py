@@ -26,8 +26,8 @@ class Manifold:
 
     vertices: Points
     faces: Int32[np.ndarray, "g 3"]
-    kept: Bool[np.ndarray, "f"]
-    turned: Bool[np.ndarray, "g"]
+    kept: Bool[np.ndarray, " f"]
+    turned: Bool[np.ndarray, " g"]
 
 
 def make_manifold(mesh: Mesh) -> Manifold:
@@ -92,7 +92,7 @@ def _neighbours(faces: Int32[np.ndarray, "g 3"]) -> Int32[np.ndarray, "p 2"]:
     return np.stack([order[two], order[two + 1]], axis=1).astype(np.int32)
 
 
-def _split_fans(faces: Int32[np.ndarray, "g 3"]) -> Int32[np.ndarray, "c"]:
+def _split_fans(faces: Int32[np.ndarray, "g 3"]) -> Int32[np.ndarray, " c"]:
     """For each corner of each face the first corner of its vertex's fan: faces joined by edges that wind alike."""
     pairs = _neighbours(faces)
     _, forward = edge_keys(faces)

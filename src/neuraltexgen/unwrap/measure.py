@@ -87,11 +87,11 @@ def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFi
     )
 
 
-def _solid_areas(solid: Float64[np.ndarray, "f 3 3"]) -> Float64[np.ndarray, "f"]:
+def _solid_areas(solid: Float64[np.ndarray, "f 3 3"]) -> Float64[np.ndarray, " f"]:
     return 0.5 * np.linalg.norm(np.cross(solid[:, 1] - solid[:, 0], solid[:, 2] - solid[:, 0]), axis=1)
 
 
-def _signed_areas(flat: Float64[np.ndarray, "f 3 2"]) -> Float64[np.ndarray, "f"]:
+def _signed_areas(flat: Float64[np.ndarray, "f 3 2"]) -> Float64[np.ndarray, " f"]:
     (ux, uy), (vx, vy) = (flat[:, 1] - flat[:, 0]).T, (flat[:, 2] - flat[:, 0]).T
     return 0.5 * (ux * vy - uy * vx)
 
@@ -99,8 +99,8 @@ def _signed_areas(flat: Float64[np.ndarray, "f 3 2"]) -> Float64[np.ndarray, "f"
 def _stretch(
     solid: Float64[np.ndarray, "f 3 3"],
     flat: Float64[np.ndarray, "f 3 2"],
-    area: Float64[np.ndarray, "f"],
-    uv_area: Float64[np.ndarray, "f"],
+    area: Float64[np.ndarray, " f"],
+    uv_area: Float64[np.ndarray, " f"],
 ) -> tuple[float, float, float]:
     """Sander's L2 and L-infinity, normalised, and the conformal figure; NaN without faces."""
     if len(area) == 0:
@@ -120,7 +120,7 @@ def _stretch(
 
 
 def _angle_error(
-    solid: Float64[np.ndarray, "f 3 3"], flat: Float64[np.ndarray, "f 3 2"], area: Float64[np.ndarray, "f"]
+    solid: Float64[np.ndarray, "f 3 3"], flat: Float64[np.ndarray, "f 3 2"], area: Float64[np.ndarray, " f"]
 ) -> float:
     if len(area) == 0:
         return np.nan
@@ -134,7 +134,7 @@ def _angles(triangles: Float64[np.ndarray, "f 3 d"]) -> Float64[np.ndarray, "f 3
     return np.arccos(np.clip((ahead * behind).sum(axis=2) / lengths, -1.0, 1.0))
 
 
-def _folds(cuts: Cuts, uv_area: Float64[np.ndarray, "f"]) -> tuple[int, int]:
+def _folds(cuts: Cuts, uv_area: Float64[np.ndarray, " f"]) -> tuple[int, int]:
     """How many faces are folded over in their charts, and how many charts are mirrored. Areas of 0 take no side.
 
     v points down, so a face that is seen from its front as it winds has a negative area.
@@ -145,7 +145,7 @@ def _folds(cuts: Cuts, uv_area: Float64[np.ndarray, "f"]) -> tuple[int, int]:
     return int(np.count_nonzero(folded)), int(np.count_nonzero(np.bincount(cuts.charts, weights=uv_area) > 0))
 
 
-def _percentiles(values: Float64[np.ndarray, "f"], weights: Float64[np.ndarray, "f"]) -> tuple[float, float, float]:
+def _percentiles(values: Float64[np.ndarray, " f"], weights: Float64[np.ndarray, " f"]) -> tuple[float, float, float]:
     if len(values) == 0:
         return np.nan, np.nan, np.nan
     order = np.argsort(values)

@@ -67,7 +67,7 @@ def _equal_size(count: int, side: int) -> int:
     return side // int(np.ceil(np.sqrt(-(-count // 2))))
 
 
-def _sizes(areas: Float64[np.ndarray, "f"], side: int) -> Int64[np.ndarray, "f"]:
+def _sizes(areas: Float64[np.ndarray, " f"], side: int) -> Int64[np.ndarray, " f"]:
     """The cell of each face, for the highest density that fits."""
     classes = SMALLEST * 2 ** np.arange(int(np.log2(side // SMALLEST)) + 1)
     legs = np.sqrt(2 * areas)
@@ -92,7 +92,7 @@ def _fit(classes: np.ndarray, faces: np.ndarray, side: int) -> bool:
     return True
 
 
-def _cells(sizes: Int64[np.ndarray, "f"], side: int) -> Int64[np.ndarray, "c 2"]:
+def _cells(sizes: Int64[np.ndarray, " f"], side: int) -> Int64[np.ndarray, "c 2"]:
     """First texels (column, row) of one cell for every two faces of a class, the largest cells first."""
     size = 1 << int(np.log2(side))
     free, taken = np.empty((0, 2), dtype=np.int64), []
@@ -114,7 +114,7 @@ def _grid(size: int, side: int) -> Int64[np.ndarray, "c 2"]:
     return size * np.stack([column, row], axis=1)
 
 
-def _triangles(sizes: Int64[np.ndarray, "f"], cells: Int64[np.ndarray, "c 2"]) -> Float64[np.ndarray, "f 3 2"]:
+def _triangles(sizes: Int64[np.ndarray, " f"], cells: Int64[np.ndarray, "c 2"]) -> Float64[np.ndarray, "f 3 2"]:
     """Texels (column, row) of three corners a face, right angle first; faces come two to a cell, class by class."""
     starts = np.flatnonzero(np.append(True, sizes[1:] != sizes[:-1]))
     runs = np.diff(np.append(starts, len(sizes)))

@@ -21,8 +21,8 @@ class Cuts:
     texture share counts n - 1 times.
     """
 
-    charts: Int32[np.ndarray, "f"]
-    turned: Bool[np.ndarray, "f"]
+    charts: Int32[np.ndarray, " f"]
+    turned: Bool[np.ndarray, " f"]
     seam: float
     border: float
 
@@ -44,7 +44,7 @@ def find_cuts(mesh: Mesh) -> Cuts:
     return Cuts(charts, turned, *_cut_lengths(mesh, keys, corners.vertices[corners.faces]))
 
 
-def merge_positions(vertices: np.ndarray) -> Int32[np.ndarray, "n"]:
+def merge_positions(vertices: np.ndarray) -> Int32[np.ndarray, " n"]:
     """For each vertex the first one at the same position."""
     order = np.lexsort(vertices.T)
     new = np.ones(len(order), dtype=bool)
@@ -56,14 +56,14 @@ def merge_positions(vertices: np.ndarray) -> Int32[np.ndarray, "n"]:
     return result
 
 
-def edge_keys(faces: Int32[np.ndarray, "f 3"]) -> tuple[Int64[np.ndarray, "e"], Bool[np.ndarray, "e"]]:
+def edge_keys(faces: Int32[np.ndarray, "f 3"]) -> tuple[Int64[np.ndarray, " e"], Bool[np.ndarray, " e"]]:
     """Per edge of each face (3 f of them) a number for its two ends, and whether it runs from the smaller end."""
     start, end = faces.astype(np.int64).reshape(-1), np.roll(faces, -1, axis=1).astype(np.int64).reshape(-1)
     return np.minimum(start, end) << 32 | np.maximum(start, end), start < end
 
 
 def _cut_lengths(
-    mesh: Mesh, texture_keys: Int64[np.ndarray, "e"], faces: Int32[np.ndarray, "f 3"]
+    mesh: Mesh, texture_keys: Int64[np.ndarray, " e"], faces: Int32[np.ndarray, "f 3"]
 ) -> tuple[float, float]:
     """Length of seams and of the border; `texture_keys` name each face's edges as they lie in the texture."""
     surface_keys, _ = edge_keys(faces)
