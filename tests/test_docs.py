@@ -1,6 +1,7 @@
 """The documentation says what the code does: its numbers, tables, options and programs."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,12 @@ def test_the_table_of_formats_is_that_of_the_readers() -> None:
     assert all(f"`--format {reader.name}`" in page("docs/formats.md") for reader in READERS), (
         "a reader needs a section there"
     )
+
+
+def test_the_tables_of_unwrappers_are_those_of_the_benchmark() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "write_tables.py"))["unwrap_tables"]()
+    assert page("docs/unwrapping.md").endswith(tables), "python docs/write_tables.py"
+    assert all(f"| {method.line}" in page("docs/unwrapping.md") for method in METHODS.values())
 
 
 def test_the_table_of_recipes() -> None:

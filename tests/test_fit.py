@@ -12,7 +12,7 @@ from torch import Tensor
 
 import neuraltexgen.fit as fit_module
 from neuraltexgen.errors import FitError, LossError
-from neuraltexgen.fit import FitResult, PassRecord, fit
+from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import PUBLISHED, FitSettings
@@ -384,7 +384,7 @@ def test_a_fit_can_begin_with_anothers_texture_and_exposures(tmp_path: Path) -> 
     faulty, _, _ = exposed(tmp_path)
     settings = replace(SETTINGS, sharpness_power=0.0)
     first = fit(faulty, settings)
-    still = fit(faulty, replace(settings, passes=1, learning_rate=1e-12, exposure=False), start=first)
+    still = fit(faulty, replace(settings, passes=1, learning_rate=1e-12, exposure=False), beside=Beside(start=first))
     np.testing.assert_allclose(still.texture, first.texture, atol=1e-5)
     assert np.array_equal(still.gains, first.gains)
     assert np.array_equal(still.offsets, first.offsets)
@@ -392,7 +392,7 @@ def test_a_fit_can_begin_with_anothers_texture_and_exposures(tmp_path: Path) -> 
 
 
 def test_a_checkpoint_of_another_start_is_left_alone(views: Views, result: FitResult, halfway: Path) -> None:
-    fit(views.subset(TRAIN), SETTINGS, checkpoint=halfway, start=result)
+    fit(views.subset(TRAIN), SETTINGS, checkpoint=halfway, beside=Beside(start=result))
     assert passes_done(views, SETTINGS, halfway)[1] == list(range(1, 9))
 
 

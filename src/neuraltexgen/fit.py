@@ -1,9 +1,7 @@
 """The optimisation: a pyramid texture is trained so that its renders match the photos under any image loss."""
 
 import math
-import pickle
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,16 +11,18 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from neuraltexgen.checkpoint import load_state, save_state
 from neuraltexgen.colour import ViewColours, clip_colours
 from neuraltexgen.errors import FitError
-from neuraltexgen.files import content_key, plain, whole_file
+from neuraltexgen.files import content_key, plain
 from neuraltexgen.kernels.sample import render, splat, splat_weight
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
+from neuraltexgen.seam_tie import SeamTie
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views, enlarge_photo
+from neuraltexgen.views import FitView, Views, enlarge_photo, views_per_texel
 
 CHECKPOINT_SECONDS = 30.0
 """A run that is killed loses at most this much work, and a pass."""
@@ -66,25 +66,37 @@ class FitResult:
     history: tuple[PassRecord, ...] = field(default=())
 
 
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What a fit may be given beside its views.
+
+    `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network. `seams`: places
+    that show one surface point, drawn together by the settings' `seam_weight`.
+    """
+
+    start: FitResult | None = None
+    memory: NetworkMemory | None = None
+    seams: SeamTie | None = None
+
+
 def fit(
     views: Views,
     settings: FitSettings,
     progress: Progress = no_progress,
     checkpoint: Path | None = None,
     on_pass: Callable[[PassRecord, Tensor], tuple[float, ...]] | None = None,
-    start: FitResult | None = None,
-    memory: NetworkMemory | None = None,
+    beside: Beside | None = None,
 ) -> FitResult:
     """Fits a texture to views. Deterministic for a seed on one CPU; goes on from `checkpoint` if that is there.
 
     `on_pass` is given each pass's record and the composed texture (H W c); the figures it returns are kept in the
-    history. `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network.
+    history.
     Raises FitError: no view, no pixel with any confidence, or a loss that is not finite. LossError: an unknown loss, or
     one that can't be set up.
     """
     if len(views) == 0:
         raise FitError("no view to fit")
-    run = _Run(views, settings, start, memory)
+    run = _Run(views, settings, beside or Beside())
     try:
         done = run.restore(checkpoint)
         for number in progress(range(done, settings.passes), "fit", settings.passes - done):
@@ -101,23 +113,22 @@ def fit(
 class _Run:
     """The state of one fit: texture, optimiser, colours, view weights, history."""
 
-    def __init__(
-        self, views: Views, settings: FitSettings, start: FitResult | None, memory: NetworkMemory | None
-    ) -> None:
-        self.views, self.settings = views, settings
-        self.objective = Objective(settings.losses, settings.network, views.device, memory)
+    def __init__(self, views: Views, settings: FitSettings, beside: Beside) -> None:
+        self.views, self.settings, self.seams = views, settings, beside.seams
+        self.objective = Objective(settings.losses, settings.network, views.device, beside.memory)
         self.texture = PyramidTexture(settings.texture).to(views.device)
         self.batch = _batch(settings.batch, len(views))
         first = views[0]
         if first.photo.shape[2] != settings.texture.channels:
             raise FitError(f"the photos have {first.photo.shape[2]} channels, the texture {settings.texture.channels}")
-        pixels = first.photo.shape[0] * first.photo.shape[1]
-        eps = 1e-8 if settings.damping is None else settings.damping / pixels
+        self.pixel = 1.0 / (first.photo.shape[0] * first.photo.shape[1])
+        eps = 1e-8 if settings.damping is None else settings.damping * self.pixel
         parameters = list(self.texture.parameters())
         self.optimiser = torch.optim.Adam(
             parameters, lr=settings.learning_rate, betas=settings.betas, eps=eps, fused=True
         )
         self.colours = ViewColours(len(views), settings.texture.channels, views.device)
+        start = beside.start
         if start is not None:
             self.texture.set(torch.from_numpy(start.texture))
             self.colours.gains = torch.from_numpy(start.gains).to(views.device)
@@ -141,7 +152,10 @@ class _Run:
             gradient = torch.zeros_like(composed)
             for index, view in (next(stream) for _ in range(size)):
                 losses += self._add_gradient(number, index, view, composed.detach(), gradient, weights[index] / size)
-            self._step(number * self.steps_per_pass + step, composed, gradient)
+            at = number * self.steps_per_pass + step
+            if self.seams is not None and self.settings.seam_weight > 0:
+                self.seams.add_gradient(composed.detach(), gradient, at, self.settings.seam_weight * self.pixel)
+            self._step(at, composed, gradient)
         if not math.isfinite(losses):
             raise FitError(
                 f"the loss is not finite in pass {number + 1}", fix="a smaller --learning-rate, or check --loss"
@@ -214,32 +228,23 @@ class _Run:
         return (self.settings.sharpness_power * beyond).exp().clamp(0.01, 10.0)
 
     def save(self, path: Path | None, last: bool) -> None:
-        """Writes the state, whole or not at all, unless it was written a moment ago."""
+        """Writes the state, unless it was written a moment ago."""
         if path is None or (not last and time.monotonic() - self._saved < CHECKPOINT_SECONDS):
             return
         state = {
-            "key": self.key(),
             "texture": self.texture.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "colours": (self.colours.gains, self.colours.offsets),
             "sharpness": self.sharpness,
             "history": [(r.number, r.loss, r.seconds, r.figures) for r in self.history],
         }
-        with whole_file(path) as temporary:
-            torch.save(state, temporary)
+        save_state(path, self.key(), state)
         self._saved = time.monotonic()
 
     def restore(self, path: Path | None) -> int:
-        """Takes up a state saved by the same fit; returns how many passes are done. Another fit's state is ignored."""
-        if path is None or not path.exists():
-            return 0
-        try:
-            with zipfile.ZipFile(path) as parts:
-                intact = parts.testzip() is None  # PyTorch does not look at the checksums
-            state = torch.load(path, map_location=self.views.device, weights_only=True) if intact else None
-        except (RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError):
-            return 0  # a broken checkpoint costs the work it held, nothing else
-        if not isinstance(state, dict) or state.get("key") != self.key():
+        """Takes up a state saved by the same fit; returns how many passes are done."""
+        state = None if path is None else load_state(path, self.key(), self.views.device)
+        if state is None:
             return 0
         self.texture.load_state_dict(state["texture"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -252,7 +257,8 @@ class _Run:
     def key(self) -> str:
         """What must be equal for a state to be taken up: settings, losses, views and the start."""
         views = [path.name for path in self.views.files]
-        return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key)
+        seams = None if self.seams is None else content_key(self.seams.uv)
+        return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, seams)
 
     @torch.no_grad()
     def result(self) -> FitResult:
@@ -273,14 +279,6 @@ class _Run:
             view_weights=self.view_weights().numpy(),
             history=tuple(self.history),
         )
-
-
-def views_per_texel(views: Views, size: tuple[int, int]) -> Float32[Tensor, "H W 1"]:
-    """How many views look at each texel with any confidence."""
-    count = torch.zeros(*size, 1, device=views.device)
-    for _, view in views.stream(range(len(views))):
-        count += (splat_weight(view.uv, view.confidence, size) > 0)[..., None]
-    return count
 
 
 def steps_per_pass(batch: int | None, views: int) -> int:

@@ -15,6 +15,7 @@ from neuraltexgen.files import plain, write_json
 from neuraltexgen.metrics import Score
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.report import Comparison, Curve, Report, Series, Table, write_report
+from neuraltexgen.unwrap.words import figure_rows
 
 PACKAGES = ("neuraltexgen", "torch", "numpy", "numba", "pycolmap", "embreex", "xatlas")
 
@@ -74,7 +75,9 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 "surface_texels": surface,
                 "seen_texels": surface - outcome.filled_texels,
                 "filled_texels": outcome.filled_texels,
+                "seam_step": outcome.seam_step,
             },
+            "uvs": {"by": outcome.unwrapped_by, **asdict(outcome.uvs)},
             "held_out": {
                 "mean": asdict(outcome.trained.mean) if outcome.trained.scores else None,
                 "views": [{"name": s.name, **asdict(s.score)} for s in outcome.trained.scores],
@@ -102,6 +105,7 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         ("mesh", f"{len(outcome.mesh.faces):,} faces, uvs by {outcome.unwrapped_by}"),
         ("texture", f"{outcome.texture.shape[1]} x {outcome.texture.shape[0]} texels"),
         ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%} of its texels"),
+        ("seams", f"{255 * outcome.seam_step:.2f} of 255 colour levels between their two sides"),
     ]
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)
@@ -137,7 +141,7 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         curves=_curves(outcome),
         texture=outcome.texture,
         exposure=_exposure_table(outcome) if outcome.job.train.fit.exposure else None,
-        tables=extra,
+        tables=(_uvs_table(outcome), *extra),
         stage_times=tuple(outcome.seconds.items()),
         settings=config(outcome),
         files=tuple((name, what) for name, what in FILES.items() if name in _file_names(outcome)),
@@ -210,6 +214,11 @@ def _exposure_table(outcome: Outcome) -> Table:
     columns = ("view", *(f"gain {names[i]}" for i in channels), *(f"offset {names[i]}" for i in channels), "weight")
     note = "A photo shows gain x texture + offset. Weight: how much the photo counts, by its sharpness."
     return Table("Exposure per view", columns, rows, note)
+
+
+def _uvs_table(outcome: Outcome) -> Table:
+    note = f"How the surface lies in the texture, by {outcome.unwrapped_by}."
+    return Table("Unwrapping", ("figure", "value"), figure_rows(outcome.uvs), note)
 
 
 def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:

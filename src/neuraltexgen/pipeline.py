@@ -13,13 +13,15 @@ from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.meshes import write_mesh
+from neuraltexgen.meshes.simplify import simplify
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.scene import Mesh, Scene
+from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
-from neuraltexgen.unwrap import UnwrapSettings, unwrap
+from neuraltexgen.unwrap import UnwrapFigures, UnwrapSettings, measure, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
@@ -38,14 +40,16 @@ OVERLAP_SHARE = 0.001
 class Job:
     """Everything that decides a run, in the order of the flow.
 
-    `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has; None: it must have one. `renderer`
-    makes the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and
-    uvs between runs; None keeps them in the output folder, so that a killed run goes on.
+    `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has; None: it must have one. `simplify`:
+    how many faces the mesh is reduced to; None leaves it. `renderer` makes the UV maps: a name for `make_renderer`.
+    `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs; None keeps them in the output folder, so
+    that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
     reconstruct: ReconstructSettings | None = None
     enhance: EnhanceSettings = EnhanceSettings()
+    simplify: int | None = None
     unwrap: UnwrapSettings = UnwrapSettings()
     views: ViewSettings = ViewSettings()
     train: TrainSettings = TrainSettings()
@@ -58,17 +62,20 @@ class Job:
 class Outcome:
     """What a run found. `texture` is the finished image, `trained.result.texture` what the fit gave before filling.
 
-    Of the `surface_texels` that lie on the mesh, `filled_texels` had no data of their own. `seconds`: per stage.
+    `uvs`: how good they are, at the texture's size. Of the `surface_texels` that lie on the mesh, `filled_texels` had
+    no data of their own. `seconds`: per stage.
     """
 
     job: Job
     scene: Scene
     mesh: Mesh
     unwrapped_by: str
+    uvs: UnwrapFigures
     texture: Image
     trained: Trained
     filled_texels: int
     surface_texels: int
+    seam_step: float
     seconds: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
@@ -102,6 +109,7 @@ def texture_scene(
     cache = job.cache or out / ".cache"
     names = [view.name for view in scene.views]
     with clock.stage("unwrap"):
+        scene = simplified(scene, job.simplify)
         mesh, method = unwrapped(scene, job.unwrap, cache, progress)
     if job.enhance.on:
         with clock.stage("enhance"):
@@ -112,12 +120,13 @@ def texture_scene(
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
-    trained = train_and_score(paths, names, job.train, cache, progress, clock)
+    trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
     with clock.stage("fill"):
         result = trained.result
         filled = fill_texture(np.clip(result.texture, 0, 1), result.weight > FILL_WEIGHT, mesh)
         atlas = rasterise_atlas(mesh, trained.settings.fit.texture.size)
-    if atlas.overlapped > OVERLAP_SHARE * atlas.covered.sum():
+        uvs = measure(mesh, trained.settings.fit.texture.size[0], atlas)
+    if uvs.overlap > OVERLAP_SHARE:
         note = (
             f"{atlas.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap xatlas makes new ones)"
         )
@@ -127,12 +136,22 @@ def texture_scene(
         scene=scene,
         mesh=mesh,
         unwrapped_by=method,
+        uvs=uvs,
         texture=filled.image,
         trained=trained,
         filled_texels=filled.filled_surface,
         surface_texels=int(atlas.covered.sum()),
+        seam_step=find_seam_tie(mesh, atlas.covered.shape).step(filled.image),
         seconds=clock.seconds,
     )
+
+
+def simplified(scene: Scene, faces: int | None) -> Scene:
+    """The scene with its mesh reduced to so many faces, and a note on it; None leaves it as it is."""
+    if faces is None or scene.mesh is None:
+        return scene
+    mesh, note = simplify(scene.mesh, faces)
+    return replace(scene, mesh=mesh, notes=(*scene.notes, *filter(None, [note])))
 
 
 def unwrapped(
@@ -145,7 +164,7 @@ def unwrapped(
     mesh = scene.mesh
     if mesh is None:
         raise _no_mesh(scene)
-    key = content_key(mesh_key(mesh), settings.method, settings.resolution, settings.gutter)
+    key = content_key(mesh_key(mesh), settings.method, settings.resolution, settings.gutter, settings.partitions)
     path = cache / f"unwrapped-{key}.npz"
     if path.exists():
         # What can't be read costs the work that it held, nothing else.

@@ -117,7 +117,8 @@ def fit_prepared(
     prepared = read_prepared(folder)
     with clock.stage("UV maps"):
         paths = prepare_folder(prepared, cache / "views", progress)
-    trained = train_and_score(paths, [view.name for view in prepared], settings, cache, progress, clock)
+    names, shown = [view.name for view in prepared], loaded.mesh if loaded is not None and loaded.mesh.has_uvs else None
+    trained = train_and_score(paths, names, settings, cache, shown, progress, clock)
     image, known = np.clip(trained.result.texture, 0, 1), trained.result.weight > FILL_WEIGHT
     with clock.stage("fill"):
         if loaded is not None:

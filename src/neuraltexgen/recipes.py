@@ -18,7 +18,8 @@ class FitSettings:
     is PyTorch's 1e-8. `exposure`: fit gain and offset per view and channel. `sharpness_power`: a view counts (its
     sharpness relative to the render's, over the median view's) to this power, small differences aside; 0 is off.
     `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's. `clip`: the losses see
-    colours within [0, 1] only. `network`: for the losses that look at VGG-16's features.
+    colours within [0, 1] only. `seam_weight`: how much a texel's length of seam counts, beside a pixel, in drawing both
+    sides of it together; 0 is off. `network`: for the losses that look at VGG-16's features.
     """
 
     texture: TextureSettings = TextureSettings()
@@ -34,12 +35,15 @@ class FitSettings:
     sharpness_power: float = 10.0
     compare_at: Literal["photo", "uvmap"] = "photo"
     clip: bool = False
+    seam_weight: float = 0.05
     network: NetworkSettings = NetworkSettings()
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.passes < 1 or (self.batch or 0) < 0 or self.learning_rate <= 0 or self.regulariser < 0:
             raise ConfigError("fit: passes >= 1, batch >= 0, learning rate > 0 and regulariser >= 0 are needed")
+        if not self.seam_weight >= 0:
+            raise ConfigError(f"fit: the seams' weight is {self.seam_weight}, not 0 or more", fix="--seam-weight 0.05")
         if not self.losses:
             raise ConfigError("fit: at least one loss is needed", fix="--loss l2=1")
 
@@ -57,6 +61,7 @@ PUBLISHED = FitSettings(
     damping=None,
     exposure=False,
     sharpness_power=0.0,
+    seam_weight=0.0,
     compare_at="uvmap",
 )
 """NeuralTexGen's recipe: 20 + 40 passes of one Adam step over all views, L1 10, gradients 20, regulariser 0.1."""

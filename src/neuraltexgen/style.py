@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.fit import FitResult, PassRecord, fit, steps_per_pass
+from neuraltexgen.fit import Beside, FitResult, PassRecord, fit, steps_per_pass
 from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings
 from neuraltexgen.losses.objective import check_losses, check_style, style_picture
 from neuraltexgen.losses.vgg.heads import Content, Gram
@@ -49,7 +49,7 @@ def stylise(
     progress: Progress = no_progress,
     checkpoint: Path | None = None,
     on_pass: Callable[[PassRecord, Tensor], tuple[float, ...]] | None = None,
-    memory: NetworkMemory | None = None,
+    beside: Beside = Beside(),  # noqa: B008  (it is frozen)
 ) -> FitResult:
     """The fitted texture in the style of a picture: one texture for all views, so they all show the same strokes.
 
@@ -60,14 +60,14 @@ def stylise(
     network = replace(settings.network, style=style.picture, style_size=style.size)
     styled = replace(
         settings,
-        losses=balanced_losses(network, style.strength, views.device, memory or NetworkMemory()),
+        losses=balanced_losses(network, style.strength, views.device, beside.memory or NetworkMemory()),
         network=network,
         passes=style.passes or math.ceil(STEPS / steps_per_pass(settings.batch, len(views))),
         exposure=False,
         sharpness_power=0.0,
         clip=True,
     )
-    result = fit(views, styled, progress, checkpoint, on_pass, fitted, memory)
+    result = fit(views, styled, progress, checkpoint, on_pass, replace(beside, start=fitted))
     return replace(result, view_weights=fitted.view_weights, history=fitted.history)
 
 

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels
-from neuraltexgen.fit import FitResult, PassRecord, fit
+from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
 from neuraltexgen.losses import NetworkMemory, needs_network
 from neuraltexgen.machine import LEAST_STEP, choose_device, memory_budget, network_memory, view_budget
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.recipes import FitSettings, fit_bytes
+from neuraltexgen.scene import Mesh
+from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import StyleSettings, check, stylise
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views, load_view
@@ -91,10 +93,13 @@ def train_and_score(
     names: Sequence[str],
     settings: TrainSettings,
     cache: Path,
+    mesh: Mesh | None = None,
     progress: Progress = no_progress,
     clock: Clock | None = None,
 ) -> Trained:
     """Fits a texture to cached views and scores it on the held-out ones; a killed run goes on from `cache`.
+
+    `mesh`: what the views' UV maps were made from; its seams are tied together if it is given.
 
     Raises ConfigError: a choice of views, device or memory that can't be; FitError and LossError: see `fit.fit`.
     """
@@ -108,18 +113,20 @@ def train_and_score(
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
         on_pass = watch if held else None
-        result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, memory=memory)
+        seams = None if mesh is None else find_seam_tie(mesh, settings.fit.texture.size)
+        beside = Beside(memory=memory, seams=seams)
+        result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
     curve = tuple((r.number, r.figures[0], r.figures[1]) for r in result.history if r.figures)
     with clock.stage("score"):
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
         with clock.stage("final fit"):
-            result = fit(views, settings.fit, progress, cache / "final.pt", memory=memory)
+            result = fit(views, settings.fit, progress, cache / "final.pt", beside=beside)
     if settings.style is not None:
         fitted = views if settings.final_fit else views.subset(train)
         with clock.stage("style"):
-            result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", memory=memory)
+            result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", beside=beside)
     seen = watch.seen.cpu().numpy()
     return Trained(settings, views, train, held, result, seen, scores, curve)
 

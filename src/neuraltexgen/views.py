@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from neuraltexgen.errors import FitError
+from neuraltexgen.kernels.sample import splat_weight
 
 FIELDS = ("photo", "uv", "seen", "confidence")
 
@@ -127,6 +128,14 @@ def enlarge_photo(view: FitView) -> FitView:
         seen=seen,
         confidence=seen[..., 0].float(),
     )
+
+
+def views_per_texel(views: Views, size: tuple[int, int]) -> Float32[Tensor, "H W 1"]:
+    """How many views look at each texel with any confidence."""
+    count = torch.zeros(*size, 1, device=views.device)
+    for _, view in views.stream(range(len(views))):
+        count += (splat_weight(view.uv, view.confidence, size) > 0)[..., None]
+    return count
 
 
 def load_view(path: Path) -> FitView:

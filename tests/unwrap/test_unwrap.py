@@ -1,6 +1,7 @@
 """Unwrapping: the same faces in order, places that no two faces share, gutters that hold; kept uvs as they are."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,22 +9,10 @@ import pytest
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.scene import Mesh
 from neuraltexgen.synthetic import SyntheticSettings, make_scene
-from neuraltexgen.unwrap import METHODS, UnwrapSettings, unwrap
+from neuraltexgen.unwrap import METHODS, MethodName, UnwrapSettings, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.charts import face_charts
-
-
-def ball(rings: int = 12, around: int = 16) -> Mesh:
-    """A closed, bumpy ball without uvs, far from the origin."""
-    up, turn = np.meshgrid(np.linspace(0, np.pi, rings + 1), np.arange(around) * 2 * np.pi / around, indexing="ij")
-    radius = 1 + 0.2 * np.sin(3 * turn) * np.sin(up) ** 2
-    points = np.stack([np.sin(up) * np.cos(turn), np.sin(up) * np.sin(turn), np.cos(up)], -1) * radius[..., None]
-    at = np.arange(rings * around).reshape(rings, around)
-    right, below = np.roll(at, -1, axis=1), at + around
-    low = np.roll(below, -1, axis=1)
-    upper, lower = np.stack([at, below, right], -1)[1:], np.stack([right, below, low], -1)[:-1]
-    faces = np.concatenate([upper.reshape(-1, 3), lower.reshape(-1, 3)]).astype(np.int32)
-    return Mesh(points.reshape(-1, 3) + 5000, faces)
+from surfaces import ball
 
 
 def room() -> Mesh:
@@ -134,5 +123,11 @@ def test_settings_that_cannot_be_are_errors(resolution: int, gutter: int) -> Non
         UnwrapSettings("xatlas", resolution, gutter)
 
 
+@pytest.mark.parametrize(("partitions", "time_limit"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
+def test_so_are_those_of_back_ends_in_a_process_of_their_own(partitions: int, time_limit: float) -> None:
+    with pytest.raises(UnwrapError, match="at least 1"):
+        UnwrapSettings("uvatlas", partitions=partitions, time_limit=time_limit)
+
+
 def test_every_method_is_one_that_can_be_chosen() -> None:
-    assert set(METHODS) == {"keep", "xatlas"}
+    assert set(get_args(MethodName)) == {"auto", *METHODS}

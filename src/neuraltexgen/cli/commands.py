@@ -14,7 +14,6 @@ from neuraltexgen.cli.options import (
     Fitting,
     Maybe,
     Out,
-    OutFile,
     Reading,
     Renderer,
     Resources,
@@ -27,7 +26,6 @@ from neuraltexgen.demo import run_demo
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
 from neuraltexgen.export import ExportOptions
 from neuraltexgen.files import plain, write_json
-from neuraltexgen.meshes import read_mesh, write_mesh
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
 from neuraltexgen.pipeline import Job, texture_capture, unwrapped
@@ -35,10 +33,9 @@ from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
 from neuraltexgen.reconstruct import ReconstructSettings
 from neuraltexgen.training import TrainSettings
-from neuraltexgen.unwrap import UnwrapSettings, unwrap
+from neuraltexgen.unwrap import MethodName, UnwrapSettings
 
 MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
-Method = Literal["auto", "keep", "xatlas"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,10 @@ class Texture:
     """First make the mesh of the capture's depth maps (extra open3d); kept as mesh.ply."""
     texture_size: int | None = None
     """Side of the texture in texels; chosen from the photos' detail if not given."""
-    unwrap: Method = "auto"
+    unwrap: MethodName = "auto"
     """auto keeps the mesh's own uvs where it has them, else makes new ones."""
+    simplify: Annotated[int | None, tyro.conf.arg(metavar="FACES")] = None
+    """First reduce the mesh to so many faces; needs neuraltexgen[open3d]."""
     holdout: str = "8"
     """Photos kept out of the fit and scored: N for every Nth, a file or a list of names, or none."""
     final_fit: bool = False
@@ -77,6 +76,7 @@ class Texture:
             read=self.reading.settings(),
             reconstruct=ReconstructSettings() if self.reconstruct else None,
             enhance=self.enhancing.settings(),
+            simplify=self.simplify,
             unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048),
             views=self.sampling.settings(),
             train=TrainSettings(
@@ -163,32 +163,6 @@ class Info:
 
 
 @dataclass(frozen=True)
-class Unwrap:
-    """Give a mesh uvs."""
-
-    mesh: MeshFile
-    """OFF, PLY, OBJ or GLB."""
-    out: OutFile = Path("unwrapped.obj")
-    """The mesh with uvs: .obj, .ply or .off by its suffix."""
-    method: Method = "auto"
-    """auto keeps the mesh's own uvs where it has them, else xatlas."""
-    resolution: int = 2048
-    """The texture size, in texels, that the gutter is meant for."""
-    gutter: int = 4
-    """Texels between charts."""
-    talk: Talk = field(default_factory=Talk)
-
-    def run(self) -> None:
-        loaded = read_mesh(self.mesh)
-        settings = UnwrapSettings(self.method, self.resolution, self.gutter)
-        [(mesh, method)] = [unwrap(loaded.mesh, settings) for _ in self.talk.progress(range(1), "unwrap", 1)]
-        write_mesh(self.out, mesh)
-        faces, uvs = len(mesh.faces), 0 if mesh.uvs is None else len(mesh.uvs)
-        rows = [("method", method), ("mesh", f"{faces:,} faces, {uvs:,} uvs"), *notes(loaded.notes)]
-        self.talk.rows((*rows, *self.talk.files([self.out])), {"method": method, "faces": faces, "uvs": uvs})
-
-
-@dataclass(frozen=True)
 class UVMaps:
     """Write UV maps as EXR, with the photos beside them, as NeuralTexGen's preparation step does."""
 
@@ -202,7 +176,7 @@ class UVMaps:
     """16-bit floats: half the space, uvs to 1/4096."""
     fields: bool = True
     """Also store face id, distance, cosine and footprint."""
-    unwrap: Method = "auto"
+    unwrap: MethodName = "auto"
     """How to unwrap a mesh without uvs."""
     renderer: Renderer = "auto"
     """What makes them: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""

@@ -17,7 +17,6 @@ from neuraltexgen.visibility import ConfidenceSettings
 
 Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
 Out = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
-OutFile = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 Renderer = Annotated[str, tyro.conf.arg(metavar="auto|ray|egl")]
 Maybe = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
@@ -105,6 +104,8 @@ class Fitting:
     """Fit a gain and an offset per photo and channel (the published recipe has none)."""
     sharpness_power: float | None = None
     """How strongly sharper photos count more; 0 is off."""
+    seam_weight: float | None = None
+    """How strongly both sides of the texture's seams are drawn together; 0 is off."""
     compare_at: Literal["photo", "uvmap"] | None = None
     """Compare at the photo's own resolution, or enlarge the photo to the UV map's."""
     seed: int = 0
@@ -120,7 +121,7 @@ class Fitting:
 
     def settings(self, channels: int = 3) -> FitSettings:
         base = PUBLISHED if self.recipe == "published" else FitSettings()
-        names = ("passes", "batch", "learning_rate", "regulariser", "sharpness_power", "compare_at")
+        names = ("passes", "batch", "learning_rate", "regulariser", "sharpness_power", "seam_weight", "compare_at")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         levels = self.level_weights or base.texture.level_weights
         # The size is set later, from the photos, unless it is given; this one fits any number of levels.

@@ -8,11 +8,12 @@ from typing import Annotated, Union
 
 import tyro
 
-from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, Unwrap, UVMaps
+from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, UVMaps
 from neuraltexgen.cli.converting import Convert
 from neuraltexgen.cli.enhancing import Enhance
 from neuraltexgen.cli.losses import Losses
 from neuraltexgen.cli.reconstructing import Reconstruct
+from neuraltexgen.cli.unwrapping import Unwrap
 from neuraltexgen.errors import NeuralTexGenError
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130

@@ -2,46 +2,55 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-from neuraltexgen.errors import UnwrapError
 from neuraltexgen.scene import Mesh
+from neuraltexgen.unwrap.blender import unwrap_blender
 from neuraltexgen.unwrap.keep import keep
+from neuraltexgen.unwrap.measure import UnwrapFigures, measure
+from neuraltexgen.unwrap.meshlab import unwrap_meshlab
+from neuraltexgen.unwrap.per_triangle import unwrap_per_triangle
+from neuraltexgen.unwrap.settings import MethodName, UnwrapSettings
+from neuraltexgen.unwrap.uvatlas import unwrap_uvatlas
 from neuraltexgen.unwrap.xatlas import unwrap_xatlas
 
-__all__ = ["METHODS", "UnwrapSettings", "unwrap"]
+__all__ = ["METHODS", "Method", "MethodName", "UnwrapFigures", "UnwrapSettings", "measure", "unwrap"]
 
 
 @dataclass(frozen=True)
-class UnwrapSettings:
-    """`method`: a row of METHODS, or auto: the mesh's own uvs where it has them, else xatlas.
+class Method:
+    """A back end: what runs it, what it does in a line for people, and the optional dependency that it needs."""
 
-    `resolution` and `gutter`, in texels: charts keep `gutter` texels apart on a texture of that size.
-    """
-
-    method: Literal["auto", "keep", "xatlas"] = "auto"
-    resolution: int = 2048
-    gutter: int = 4
-
-    def __post_init__(self) -> None:
-        if self.resolution < 16 or self.gutter < 0:
-            raise UnwrapError(
-                f"unwrap: resolution {self.resolution} must be at least 16, gutter {self.gutter} at least 0"
-            )
+    run: Callable[[Mesh, UnwrapSettings], Mesh]
+    line: str
+    extra: str = ""
 
 
 def unwrap(mesh: Mesh, settings: UnwrapSettings) -> tuple[Mesh, str]:
     """The mesh with uvs, its vertices and faces untouched, and the name of the method that was used.
 
-    Raises UnwrapError: `keep` on a mesh without uvs, or a back end that fails.
+    Raises UnwrapError: `keep` on a mesh without uvs, a missing optional package, or a back end that fails.
     """
     method = settings.method
     if method == "auto":
-        method = "keep" if mesh.has_uvs else "xatlas"
-    return METHODS[method](mesh, settings.resolution, settings.gutter), method
+        method = "keep" if mesh.has_uvs else AUTO
+    return METHODS[method].run(mesh, settings), method
 
 
-METHODS: dict[str, Callable[[Mesh, int, int], Mesh]] = {
-    "keep": keep,
-    "xatlas": unwrap_xatlas,
+AUTO = "xatlas"
+"""What a mesh without uvs gets if nothing else is asked for."""
+
+METHODS: dict[str, Method] = {
+    "keep": Method(keep, "the mesh's own uvs, unchanged"),
+    "xatlas": Method(unwrap_xatlas, "charts grown by how far normals deviate, flattened, packed"),
+    "uvatlas": Method(unwrap_uvatlas, "Microsoft's UVAtlas: few charts, their stretch bounded", "open3d"),
+    "blender": Method(unwrap_blender, "Blender's smart project: flat projections of like-oriented faces", "blender"),
+    "blender:lscm": Method(unwrap_blender, "the same charts, flattened by least squares conformal maps", "blender"),
+    "blender:stretch": Method(unwrap_blender, "the same charts, flattened for least stretch (SLIM)", "blender"),
+    "meshlab": Method(unwrap_meshlab, "MeshLab's trivial one: each face by itself, sized by its area", "meshlab"),
+    "meshlab:voronoi": Method(unwrap_meshlab, "MeshLab's Voronoi atlas; for a mesh in one piece", "meshlab"),
+    "meshlab:plane": Method(
+        unwrap_meshlab, "a projection along an axis; overlaps unless the mesh is a relief", "meshlab"
+    ),
+    "per-triangle": Method(unwrap_per_triangle, "each face by itself on whole texels, sized by its area"),
+    "per-triangle:equal": Method(unwrap_per_triangle, "the same, all faces of one size"),
 }

@@ -4,11 +4,12 @@ import numpy as np
 
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.scene import Mesh
+from neuraltexgen.unwrap.settings import UnwrapSettings
 
 OUTSIDE = 1e-6
 
 
-def keep(mesh: Mesh, resolution: int, gutter: int) -> Mesh:
+def keep(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     """The same mesh. Raises UnwrapError: no uvs, or uvs outside [0, 1] (tiled textures can't be fitted)."""
     if mesh.uvs is None or mesh.uv_faces is None:
         raise UnwrapError("unwrap keep: the mesh has no uvs to keep", fix="--unwrap xatlas")

@@ -7,6 +7,7 @@ import xatlas
 
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.scene import Mesh
+from neuraltexgen.unwrap.settings import UnwrapSettings
 
 MAX_COST = 8.0
 """How far a chart may grow before its normals deviate too much. xatlas' own 2 takes half as long again on scans and
@@ -15,8 +16,8 @@ OVERSIZE = 1.4
 """xatlas misses the resolution asked for by up to this factor; the gutter is made wider by it, so that it holds."""
 
 
-def unwrap_xatlas(mesh: Mesh, resolution: int, gutter: int) -> Mesh:
-    """The mesh with new uvs in [0, 1], its faces in their order, charts at least `gutter` texels apart.
+def unwrap_xatlas(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
+    """The mesh with new uvs in [0, 1], its faces in their order, charts at least `settings.gutter` texels apart.
 
     Raises UnwrapError if xatlas fails or drops faces.
     """
@@ -24,8 +25,8 @@ def unwrap_xatlas(mesh: Mesh, resolution: int, gutter: int) -> Mesh:
     atlas = xatlas.Atlas()
     charts, packing = xatlas.ChartOptions(), xatlas.PackOptions()
     charts.max_cost = MAX_COST
-    packing.resolution = resolution
-    packing.padding = int(np.ceil(gutter * OVERSIZE))
+    packing.resolution = settings.resolution
+    packing.padding = int(np.ceil(settings.gutter * OVERSIZE))
     packing.bilinear = True
     packing.bruteForce = len(mesh.faces) < 5000
     try:
@@ -34,7 +35,7 @@ def unwrap_xatlas(mesh: Mesh, resolution: int, gutter: int) -> Mesh:
     except (RuntimeError, ValueError) as error:
         raise UnwrapError(f"xatlas failed on a mesh of {len(mesh.faces)} faces: {error}") from error
     if atlas.atlas_count != 1:
-        raise UnwrapError(f"xatlas spread the mesh over {atlas.atlas_count} pages at {resolution} texels")
+        raise UnwrapError(f"xatlas spread the mesh over {atlas.atlas_count} pages at {settings.resolution} texels")
     _, uv_faces, uvs = atlas[0]
     if len(uv_faces) != len(mesh.faces):
         raise UnwrapError(f"xatlas gave uvs for {len(uv_faces)} of {len(mesh.faces)} faces")

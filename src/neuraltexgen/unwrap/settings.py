@@ -1,0 +1,48 @@
+"""What decides an unwrapping: the method, the texture it is for, and how long it may take."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from neuraltexgen.errors import UnwrapError
+
+MethodName = Literal[
+    "auto",
+    "keep",
+    "xatlas",
+    "uvatlas",
+    "blender",
+    "blender:lscm",
+    "blender:stretch",
+    "meshlab",
+    "meshlab:voronoi",
+    "meshlab:plane",
+    "per-triangle",
+    "per-triangle:equal",
+]
+"""The rows of `unwrap.METHODS`, spelled out for types and help, and auto."""
+
+
+@dataclass(frozen=True)
+class UnwrapSettings:
+    """`method`: a row of METHODS, or auto: the mesh's own uvs where it has them, else xatlas.
+
+    `resolution` and `gutter`, in texels: charts keep `gutter` texels apart on a texture of that size. `partitions`:
+    pieces that uvatlas works on at the same time. `time_limit`: seconds that a back end in a process of its own gets.
+    Raises UnwrapError: a number that can't be.
+    """
+
+    method: MethodName = "auto"
+    resolution: int = 2048
+    gutter: int = 4
+    partitions: int = 1
+    time_limit: float = 1800.0
+
+    def __post_init__(self) -> None:
+        if self.resolution < 16 or self.gutter < 0:
+            raise UnwrapError(
+                f"unwrap: resolution {self.resolution} must be at least 16, gutter {self.gutter} at least 0"
+            )
+        if self.partitions < 1 or not self.time_limit > 0:
+            raise UnwrapError(
+                f"unwrap: partitions {self.partitions} must be at least 1, the time limit {self.time_limit:g} s above 0"
+            )
