@@ -32,15 +32,12 @@ def main(job: str, answer: str) -> None:
     bpy.ops.mesh.select_all(action="SELECT")
     bpy.ops.uv.smart_project(angle_limit=options["angle"], margin_method="FRACTION", island_margin=margin)
     if kind != "smart":
-        # The projected charts say where to cut; each is flattened anew, and scaled by its area on the surface.
+        # The projected charts say where to cut; each is flattened anew, and packed by its size on the surface.
         bpy.ops.uv.select_all(action="SELECT")
         bpy.ops.uv.seams_from_islands()
         method = {"lscm": "CONFORMAL", "stretch": "MINIMUM_STRETCH"}[kind]
         more = {"iterations": options["iterations"]} if kind == "stretch" else {}
-        bpy.ops.uv.unwrap(method=method, fill_holes=False, **more)
-        bpy.ops.uv.select_all(action="SELECT")
-        bpy.ops.uv.average_islands_scale()
-        bpy.ops.uv.pack_islands(margin_method="FRACTION", margin=margin)
+        bpy.ops.uv.unwrap(method=method, fill_holes=False, margin_method="FRACTION", margin=margin, **more)
     bpy.ops.object.mode_set(mode="OBJECT")
     uvs = np.empty(2 * faces.size, np.float32)
     mesh.uv_layers.active.data.foreach_get("uv", uvs)
