@@ -17,6 +17,9 @@ texel centres then read texels (i, j) of it with i + j <= s - 2 for one triangle
 SMALLEST = 4
 """The least cell: legs of one texel, a colour for each corner."""
 
+BASES = (4, 5, 6, 7)
+"""Cells that sizes are powers of two of: legs of 1, 5, 13 or of 4, 11, 25 suit faces that 5, 13, 29 don't."""
+
 STEPS = 60
 """Bisections of the density, in which it is found to the last digits."""
 
@@ -24,8 +27,9 @@ STEPS = 60
 def unwrap_per_triangle(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     """The mesh with three uvs of its own for every face, none mirrored, its longest edge along the cell's diagonal.
 
-    Cells are 4, 8, 16, ... texels wide, so that texels a world unit are at least as many for every face as a number
-    that is as large as the texture allows; with `per-triangle:equal` they are all of one size. A bilinear lookup on
+    Cells are b, 2 b, 4 b, ... texels wide, so that texels a world unit are at least as many for every face as a number
+    that is as large as the texture allows; of b = 4, 5, 6, 7 the one is taken with which a texel reaches least far on
+    the surface (L2). With `per-triangle:equal` all cells are of one size. A bilinear lookup on
     one face reads no texel that one on another reads, so the gutter is not needed and not heeded. Raises UnwrapError:
     more faces than fit.
     """
@@ -67,9 +71,20 @@ def _equal_size(count: int, side: int) -> int:
     return side // int(np.ceil(np.sqrt(-(-count // 2))))
 
 
-def _sizes(areas: Float64[np.ndarray, " f"], side: int) -> Int64[np.ndarray, " f"]:
-    """The cell of each face, for the highest density that fits."""
-    classes = SMALLEST * 2 ** np.arange(int(np.log2(side // SMALLEST)) + 1)
+def _sizes(areas: Float64[np.ndarray, "f"], side: int) -> Int64[np.ndarray, "f"]:
+    """The cell of each face: of the bases for which all faces fit, the one whose legs come nearest to the faces'."""
+    fitting = [base for base in BASES if len(areas) <= 2 * (side // base) ** 2]
+    return min((_densest(areas, base, side) for base in fitting), key=lambda sizes: _reach(areas, sizes))
+
+
+def _reach(areas: Float64[np.ndarray, "f"], sizes: Int64[np.ndarray, "f"]) -> float:
+    """How far a texel reaches on the surface, squared and summed by area, up to a factor."""
+    return float((areas**2 / (sizes - RIM) ** 2).sum())
+
+
+def _densest(areas: Float64[np.ndarray, "f"], base: int, side: int) -> Int64[np.ndarray, "f"]:
+    """The cell of each face among base, 2 base, 4 base, ... for the highest density that fits."""
+    classes = base * 2 ** np.arange(int(np.log2(side // base)) + 1)
     legs = np.sqrt(2 * areas)
     ordered = np.sort(legs)
     low, high = 0.0, side / max(float(ordered[-1]), np.finfo(float).tiny)
@@ -92,20 +107,20 @@ def _fit(classes: np.ndarray, faces: np.ndarray, side: int) -> bool:
     return True
 
 
-def _cells(sizes: Int64[np.ndarray, " f"], side: int) -> Int64[np.ndarray, "c 2"]:
+def _cells(sizes: Int64[np.ndarray, "f"], side: int) -> Int64[np.ndarray, "c 2"]:
     """First texels (column, row) of one cell for every two faces of a class, the largest cells first."""
-    size = 1 << int(np.log2(side))
-    free, taken = np.empty((0, 2), dtype=np.int64), []
-    while size >= SMALLEST:
-        # What is left of the cells twice as wide, in quarters, and the strip at the far sides that none of them fits.
-        quarters = (free[:, None] + size * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])).reshape(-1, 2)
-        grid, reach = _grid(size, side), side // (2 * size) * 2 * size
-        free = np.concatenate([quarters, grid[(grid >= reach).any(axis=1)]])
+    smallest, size = int(sizes.min()), int(sizes.max())
+    free, taken = _grid(size, side), []
+    while True:
         count = -(-int(np.count_nonzero(sizes == size)) // 2)
         taken.append(free[:count])
-        free = free[count:]
-        size //= 2
-    return np.concatenate(taken)
+        if size == smallest:
+            return np.concatenate(taken)
+        # What is left, in quarters, and the strip at the far sides where no cell of this size fits.
+        reach, size = side // size * size, size // 2
+        quarters = (free[count:, None] + size * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])).reshape(-1, 2)
+        grid = _grid(size, side)
+        free = np.concatenate([quarters, grid[(grid >= reach).any(axis=1)]])
 
 
 def _grid(size: int, side: int) -> Int64[np.ndarray, "c 2"]:
@@ -114,7 +129,7 @@ def _grid(size: int, side: int) -> Int64[np.ndarray, "c 2"]:
     return size * np.stack([column, row], axis=1)
 
 
-def _triangles(sizes: Int64[np.ndarray, " f"], cells: Int64[np.ndarray, "c 2"]) -> Float64[np.ndarray, "f 3 2"]:
+def _triangles(sizes: Int64[np.ndarray, "f"], cells: Int64[np.ndarray, "c 2"]) -> Float64[np.ndarray, "f 3 2"]:
     """Texels (column, row) of three corners a face, right angle first; faces come two to a cell, class by class."""
     starts = np.flatnonzero(np.append(True, sizes[1:] != sizes[:-1]))
     runs = np.diff(np.append(starts, len(sizes)))
