@@ -71,18 +71,18 @@ def _equal_size(count: int, side: int) -> int:
     return side // int(np.ceil(np.sqrt(-(-count // 2))))
 
 
-def _sizes(areas: Float64[np.ndarray, "f"], side: int) -> Int64[np.ndarray, "f"]:
+def _sizes(areas: Float64[np.ndarray, " f"], side: int) -> Int64[np.ndarray, " f"]:
     """The cell of each face: of the bases for which all faces fit, the one whose legs come nearest to the faces'."""
     fitting = [base for base in BASES if len(areas) <= 2 * (side // base) ** 2]
     return min((_densest(areas, base, side) for base in fitting), key=lambda sizes: _reach(areas, sizes))
 
 
-def _reach(areas: Float64[np.ndarray, "f"], sizes: Int64[np.ndarray, "f"]) -> float:
+def _reach(areas: Float64[np.ndarray, " f"], sizes: Int64[np.ndarray, " f"]) -> float:
     """How far a texel reaches on the surface, squared and summed by area, up to a factor."""
     return float((areas**2 / (sizes - RIM) ** 2).sum())
 
 
-def _densest(areas: Float64[np.ndarray, "f"], base: int, side: int) -> Int64[np.ndarray, "f"]:
+def _densest(areas: Float64[np.ndarray, " f"], base: int, side: int) -> Int64[np.ndarray, " f"]:
     """The cell of each face among base, 2 base, 4 base, ... for the highest density that fits."""
     classes = base * 2 ** np.arange(int(np.log2(side // base)) + 1)
     legs = np.sqrt(2 * areas)
@@ -107,7 +107,7 @@ def _fit(classes: np.ndarray, faces: np.ndarray, side: int) -> bool:
     return True
 
 
-def _cells(sizes: Int64[np.ndarray, "f"], side: int) -> Int64[np.ndarray, "c 2"]:
+def _cells(sizes: Int64[np.ndarray, " f"], side: int) -> Int64[np.ndarray, "c 2"]:
     """First texels (column, row) of one cell for every two faces of a class, the largest cells first."""
     smallest, size = int(sizes.min()), int(sizes.max())
     free, taken = _grid(size, side), []
@@ -129,7 +129,7 @@ def _grid(size: int, side: int) -> Int64[np.ndarray, "c 2"]:
     return size * np.stack([column, row], axis=1)
 
 
-def _triangles(sizes: Int64[np.ndarray, "f"], cells: Int64[np.ndarray, "c 2"]) -> Float64[np.ndarray, "f 3 2"]:
+def _triangles(sizes: Int64[np.ndarray, " f"], cells: Int64[np.ndarray, "c 2"]) -> Float64[np.ndarray, "f 3 2"]:
     """Texels (column, row) of three corners a face, right angle first; faces come two to a cell, class by class."""
     starts = np.flatnonzero(np.append(True, sizes[1:] != sizes[:-1]))
     runs = np.diff(np.append(starts, len(sizes)))
