@@ -17,6 +17,7 @@ from neuraltexgen.visibility import ConfidenceSettings
 
 Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
 Out = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
+OutFile = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 Renderer = Annotated[str, tyro.conf.arg(metavar="auto|ray|egl")]
 Maybe = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
