@@ -1,0 +1,249 @@
+"""Charts joined again where they fit: one is laid against another along their common border, if it still lies flat there."""
+
+from typing import no_type_check
+
+import numpy as np
+from jaxtyping import Float64
+from numba import njit
+
+from neuraltexgen.unwrap.fast.flatten import Shapes, relax_point, singular_values
+from neuraltexgen.unwrap.fast.injective import faces_apart
+from neuraltexgen.unwrap.fast.layout import Layout, carry, corners_at_points, lay_out
+from neuraltexgen.unwrap.fast.merge import first_come
+from neuraltexgen.unwrap.fast.topology import Surface
+
+PASSES = 4
+"""How often all charts are tried: what was joined may be joined further."""
+
+SWEEPS = 12
+"""Passes over the points of a chart that is laid against another."""
+
+SQUEEZED = 0.2
+"""A chart doesn't fit where one of its faces would be scaled by less than this, or by more than its inverse."""
+
+PRICE = 0.02
+"""Distortion added (symmetric Dirichlet energy less its least, times area) that a unit of seam saved is worth."""
+
+LARGE = 0.12
+"""Charts don't grow beyond this share of the whole area, because large irregular ones pack badly; scraps always may."""
+
+
+def glue_charts(
+    surface: Surface, shapes: Shapes, layout: Layout, places: Float64[np.ndarray, "p 2"]
+) -> tuple[Layout, Float64[np.ndarray, "p 2"]]:
+    """Fewer charts, each still flat, without folds and without overlaps of its own if the given ones are.
+
+    Small charts come first. A chart's border points on the other chart take their places there, its other points are
+    relaxed (see `flatten.relax`), and the other chart stays as it is.
+    """
+    fresh = np.ones(layout.count, dtype=np.bool_)
+    for _ in range(PASSES):
+        joint, places, changed = _one_pass(surface, shapes, layout, places, fresh)
+        labels = joint[layout.labels]
+        if not changed.any():
+            break
+        number = first_come(labels)
+        fresh = np.zeros(int(number.max()) + 1, dtype=np.bool_)
+        fresh[number] = changed[labels]
+        layout, places = carry(surface, layout, places, number)
+    return layout, places
+
+
+def _one_pass(
+    surface: Surface, shapes: Shapes, layout: Layout, places: np.ndarray, fresh: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    offsets, at = corners_at_points(layout.corners, len(places))
+    areas = np.bincount(layout.labels, surface.areas, layout.count)
+    order = np.argsort(areas, kind="stable")
+    places = places.copy()
+    joint, changed = _glue(
+        order, fresh, areas, layout.labels, layout.faces, layout.starts, layout.corners, layout.point_starts,
+        surface.neighbours, surface.lengths, shapes.gradients, shapes.areas, offsets, at, places,
+        SWEEPS, SQUEEZED, PRICE, LARGE,
+    )
+    return joint, places, changed
+
+
+@njit(cache=True)
+@no_type_check
+def _glue(
+    order, fresh, areas, labels, faces, starts, corners, point_starts, neighbours, lengths, gradients, shape_areas,
+    offsets, at, places, sweeps, squeezed, price, large,
+):
+    count = len(order)
+    joint = np.arange(count).astype(np.int32)
+    changed = np.zeros(count, np.bool_)
+    total = areas.sum()
+    areas = areas.copy()
+    # The faces on each chart's border, as linked lists: only they can be met by a chart that is laid against it.
+    head = np.full(count, -1, np.int32)
+    after = np.full(len(labels), -1, np.int32)
+    for face in range(len(labels)):
+        for k in range(3):
+            if neighbours[face, k] < 0 or labels[neighbours[face, k] // 3] != labels[face]:
+                after[face] = head[labels[face]]
+                head[labels[face]] = face
+                break
+    fixed = np.zeros(len(places), np.bool_)
+    target = np.zeros(places.shape)
+    tried = np.full(count, -1, np.int32)
+    for turn in range(count):
+        x = order[turn]
+        if changed[x]:
+            continue
+        mine = faces[starts[x] : starts[x + 1]]
+        first, last = point_starts[x], point_starts[x + 1]
+        for attempt in range(4):
+            y, shared = _longest(x, mine, labels, joint, neighbours, lengths, tried)
+            if y < 0:
+                break
+            tried[y] = x
+            if not (fresh[x] or fresh[y] or changed[y]):
+                continue
+            if areas[x] + areas[y] > large * total and areas[x] > 1e-4 * total:
+                continue
+            before = places[first:last].copy()
+            if _pin(x, y, mine, labels, joint, neighbours, corners, places, fixed, target):
+                _align(first, last, places, fixed, target)
+                for _ in range(sweeps):
+                    moved = False
+                    for point in range(first, last):
+                        if not fixed[point]:
+                            moved |= relax_point(point, gradients, shape_areas, corners, offsets, at, places)
+                    if not moved:
+                        break
+                if _fits(mine, corners, places, gradients, shape_areas, squeezed, price * shared, before, first) and _free(
+                    mine, head[y], after, corners, places
+                ):
+                    joint[x] = y
+                    for chart in range(count):
+                        if joint[chart] == x:
+                            joint[chart] = y
+                    changed[x] = changed[y] = True
+                    areas[y] += areas[x]
+                    for face in mine:
+                        after[face] = head[y]
+                        head[y] = face
+            fixed[first:last] = False
+            if joint[x] == y:
+                break
+            places[first:last] = before
+    return joint, changed
+
+
+@njit(cache=True)
+@no_type_check
+def _longest(x, mine, labels, joint, neighbours, lengths, tried):
+    """The chart not yet tried with the longest border to x, and that length."""
+    best, most = -1, 0.0
+    for face in mine:
+        for k in range(3):
+            if neighbours[face, k] >= 0:
+                y = joint[labels[neighbours[face, k] // 3]]
+                if y != x and tried[y] != x and y != best:
+                    length = 0.0
+                    for other in mine:
+                        for j in range(3):
+                            if neighbours[other, j] >= 0 and joint[labels[neighbours[other, j] // 3]] == y:
+                                length += lengths[other, j]
+                    if length > most:
+                        best, most = y, length
+    return best, most
+
+
+@njit(cache=True)
+@no_type_check
+def _pin(x, y, mine, labels, joint, neighbours, corners, places, fixed, target):
+    """Fixes x's points on the border to y at y's places. False where one point would have two places."""
+    for face in mine:
+        for k in range(3):
+            other = neighbours[face, k]
+            if other >= 0 and joint[labels[other // 3]] == y:
+                g, j = other // 3, other % 3
+                for end in range(2):
+                    point = corners[face, (k + end) % 3]
+                    there = corners[g, (j + 1 - end) % 3]
+                    if not fixed[point]:
+                        fixed[point] = True
+                        target[point] = places[there]
+                    elif target[point, 0] != places[there, 0] or target[point, 1] != places[there, 1]:
+                        return False
+    return True
+
+
+@njit(cache=True)
+@no_type_check
+def _align(first, last, places, fixed, target):
+    """Moves the points by the rotation and shift that bring the fixed ones nearest to their targets; those onto them."""
+    n, ax, ay, bx, by = 0, 0.0, 0.0, 0.0, 0.0
+    for p in range(first, last):
+        if fixed[p]:
+            n += 1
+            ax, ay = ax + places[p, 0], ay + places[p, 1]
+            bx, by = bx + target[p, 0], by + target[p, 1]
+    ax, ay, bx, by = ax / n, ay / n, bx / n, by / n
+    c, s = 0.0, 0.0
+    for p in range(first, last):
+        if fixed[p]:
+            dx, dy, ex, ey = places[p, 0] - ax, places[p, 1] - ay, target[p, 0] - bx, target[p, 1] - by
+            c += dx * ex + dy * ey
+            s += dx * ey - dy * ex
+    size = np.sqrt(c * c + s * s)
+    c, s = (c / size, s / size) if size > 0 else (1.0, 0.0)
+    for p in range(first, last):
+        if fixed[p]:
+            places[p] = target[p]
+        else:
+            dx, dy = places[p, 0] - ax, places[p, 1] - ay
+            places[p, 0], places[p, 1] = bx + c * dx - s * dy, by + s * dx + c * dy
+
+
+@njit(cache=True)
+@no_type_check
+def _fits(mine, corners, places, gradients, areas, squeezed, budget, before, first):
+    """Whether no face is scaled too much, and all of them together are distorted by no more than the budget."""
+    distortion = 0.0
+    for face in mine:
+        if areas[face] > 0:
+            least, most = singular_values(face, gradients, corners, places, 0)
+            if least < squeezed or most > 1 / squeezed:
+                return False
+            was_least, was_most = singular_values(face, gradients, corners, before, first)
+            distortion += areas[face] * (least**2 + most**2 + 1 / least**2 + 1 / most**2)
+            distortion -= areas[face] * (was_least**2 + was_most**2 + 1 / was_least**2 + 1 / was_most**2)
+    return distortion <= budget
+
+
+@njit(cache=True)
+@no_type_check
+def _free(mine, head, after, corners, places):
+    """Whether the faces overlap neither each other nor those in the list."""
+    x0, y0, x1, y1 = np.inf, np.inf, -np.inf, -np.inf
+    for face in mine:
+        for k in range(3):
+            x, y = places[corners[face, k], 0], places[corners[face, k], 1]
+            x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+    other = head
+    while other >= 0:
+        if _near(other, corners, places, x0, y0, x1, y1):
+            for face in mine:
+                if not faces_apart(corners, places, face, other):
+                    return False
+        other = after[other]
+    for n in range(len(mine)):
+        for m in range(n):
+            if not faces_apart(corners, places, mine[n], mine[m]):
+                return False
+    return True
+
+
+@njit(cache=True)
+@no_type_check
+def _near(face, corners, places, x0, y0, x1, y1):
+    a, b, c = corners[face, 0], corners[face, 1], corners[face, 2]
+    return (
+        min(places[a, 0], places[b, 0], places[c, 0]) < x1
+        and max(places[a, 0], places[b, 0], places[c, 0]) > x0
+        and min(places[a, 1], places[b, 1], places[c, 1]) < y1
+        and max(places[a, 1], places[b, 1], places[c, 1]) > y0
+    )
