@@ -29,7 +29,7 @@ class Shapes:
 
 
 def face_shapes(surface: Surface) -> Shapes:
-    """The shapes of all faces, thin ones thickened (see THIN); zero for faces with two corners in one place."""
+    """The shapes of all faces, thin ones thickened (see THIN)."""
     gradients, areas = _shapes(surface.points, surface.faces)
     return Shapes(gradients, areas)
 
@@ -74,10 +74,7 @@ def relax(
 
 
 def least_scales(shapes: Shapes, layout: Layout, places: Float64[np.ndarray, "p 2"]) -> Float64[np.ndarray, "f"]:
-    """By how much each face is scaled in the direction where that is least; negative where it is folded over.
-
-    1 for faces with two corners in one place.
-    """
+    """By how much each face is scaled in the direction where that is least; negative where it is folded over."""
     jacobian = np.einsum("fka,fkb->fab", places[layout.corners], shapes.gradients)
     det = np.linalg.det(jacobian)
     square = (jacobian**2).sum(axis=(1, 2))

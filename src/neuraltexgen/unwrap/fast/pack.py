@@ -9,13 +9,22 @@ from numba import njit, prange
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.unwrap.fast.layout import Layout
 from neuraltexgen.unwrap.fast.orient import orient_charts
-from neuraltexgen.unwrap.fast.raster import runs_of, touched, turned, widened
+from neuraltexgen.unwrap.fast.raster import runs_of, spread, touched, turned, widened
 
 LADDER = np.array([0.82, 0.88, 0.94, 1.0])
 """Shares of a scale that are tried in one go, in parallel; after that, those between the largest that fits and the next."""
 
 FULL = 0.95
 """Share of the square that charts with half their gutters would fill at best: where the search begins."""
+
+SMALL = 32
+"""Charts of up to so many texels with their gutters are tried upright and lying only, not upside down, too."""
+
+LARGE = 96
+"""Charts of fewer texels look for a place only from where the last one of their size found its."""
+
+CLASSES = 64
+"""Sizes that are told apart when a place is looked for: steps of an eighth."""
 
 FINEST = 0.004
 """The search ends when the scale is known to this share."""
@@ -30,7 +39,7 @@ def pack_charts(
     scale, because there are more charts than gutters leave room for.
     """
     upright, sizes = orient_charts(places, layout.point_starts)
-    order = np.argsort(-sizes.sum(axis=1), kind="stable")
+    order = np.argsort(-sizes.prod(axis=1), kind="stable")
     problem = (layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter)
     corners = upright[layout.corners]
     one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -99,6 +108,8 @@ def _pack(corners, places, faces, starts, order, resolution, gutter, scale, spot
     # Where the run that a texel belongs to ends: negative for runs of taken texels.
     ends = np.full((side, side), side, np.int32)
     taken = np.zeros((side, side), np.bool_)
+    # Where the last chart of about this width and height found place: the next one need not look lower.
+    known = np.full((CLASSES, CLASSES), margin, np.int32)
     for chart in order:
         mask = touched(corners, places, faces[starts[chart] : starts[chart + 1]], scale)
         if max(mask.shape) > resolution - 2 * margin:
@@ -106,11 +117,13 @@ def _pack(corners, places, faces, starts, order, resolution, gutter, scale, spot
         wide = widened(mask, gutter)
         best, lowest, top = -1, 0, side
         left = 0
-        for quarters in range(4):
-            runs = runs_of(turned(wide, quarters))
+        for quarters in range(4 if max(wide.shape) > SMALL else 2):
+            runs = spread(runs_of(turned(wide, quarters)))
             height, width = (wide.shape[1], wide.shape[0]) if quarters % 2 else wide.shape
-            x, y = _first_place(ends, runs, width, height, margin, side - margin, top - height)
+            a, b = _size_class(width), _size_class(height)
+            x, y = _first_place(ends, runs, width, height, margin, known[a, b] if max(width, height) < LARGE else margin, side - margin, top - height)
             if y >= 0:
+                known[a, b] = y
                 best, left, lowest, top = quarters, x, y, y + height
         if best < 0:
             return False
@@ -122,11 +135,17 @@ def _pack(corners, places, faces, starts, order, resolution, gutter, scale, spot
 
 @njit(cache=True)
 @no_type_check
-def _first_place(ends, runs, width, height, first, last, limit):
+def _size_class(texels):
+    return min(int(np.log(texels) / np.log(1.125)), CLASSES - 1)
+
+
+@njit(cache=True)
+@no_type_check
+def _first_place(ends, runs, width, height, first, lowest, last, limit):
     """The lowest place, then the leftmost, where no run meets a taken texel, below `limit`; (-1, -1) where there is none."""
-    step = max(1, height // 48)
+    step = max(1, height // 32)
     likely = 0
-    for y in range(first, min(last - height + 1, limit), step):
+    for y in range(lowest, min(last - height + 1, limit), step):
         x = first
         while x <= last - width:
             ahead = 0

@@ -103,3 +103,17 @@ def runs_of(mask):
                     runs[n, 0], runs[n, 1] = row, column
                 runs[n, 2] = column + 1
     return runs
+
+
+@njit(cache=True)
+@no_type_check
+def spread(runs):
+    """The same runs in an order in which any few in a row come from all over: what is in the way is met soon."""
+    count = len(runs)
+    stride = max(int(0.382 * count), 1)
+    while np.gcd(stride, count) > 1:
+        stride += 1
+    result = np.empty_like(runs)
+    for n in range(count):
+        result[n] = runs[n * stride % count]
+    return result

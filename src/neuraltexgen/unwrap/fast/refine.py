@@ -27,17 +27,19 @@ FLAT = 1e-3
 LOCAL = 0.2
 """Price of seams where what was cut out is grown anew, per root of its own area; halved in each round."""
 
+BEND = 0.2
+"""Most misfit by area there (see `merge`)."""
+
 RING = 1
 """How far round a bad face the cut is made, in faces: a fold needs cloth."""
 
 
 def flatten_charts(
-    surface: Surface, shapes: Shapes, labels: Int32[np.ndarray, "f"], growth: Growth
+    surface: Surface, shapes: Shapes, labels: Int32[np.ndarray, "f"]
 ) -> tuple[Layout, Float64[np.ndarray, "p 2"]]:
     """Charts that are flat, face no face the wrong way and don't overlap themselves, from connected regions.
 
-    Every chart is a region or a part of one. Faces with two corners in one place have no part in this: their places
-    are wherever their chart's are.
+    Every chart is a region or a part of one.
     """
     layout = lay_out(surface, labels)
     changed = np.ones(layout.count, dtype=np.bool_)
@@ -48,7 +50,7 @@ def flatten_charts(
         bad |= overlapping(layout, surface.neighbours, places, bad, changed)
         if not bad.any():
             return layout, places
-        finer = Growth(LOCAL / 2**turn, growth.bend)
+        finer = Growth(LOCAL / 2**turn, BEND)
         labels, kept = _cut(surface, layout.labels, bad, finer)
         layout, places, changed = _carry(surface, layout, places, labels, kept)
     places = relax(shapes, layout, places, changed, SWEEPS)

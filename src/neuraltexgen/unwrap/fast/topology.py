@@ -18,8 +18,7 @@ class Surface:
     """What growing charts needs to know of a mesh. Lengths and areas are in units of the root of the whole area.
 
     Edge k of a face runs from its corner k to corner k + 1. `neighbours` has, per edge, 3 * face + edge of the one face
-    that runs along it the other way, or -1: at borders, where more than two faces meet, where windings disagree, and at
-    faces with two corners in one place. `normals` are the faces' own; `smooth` are those that charts are grown by.
+    that runs along it the other way, or -1: at borders, where more than two faces meet, and where windings disagree. `normals` are the faces' own; `smooth` are those that charts are grown by.
     """
 
     points: Points
@@ -31,28 +30,11 @@ class Surface:
     smooth: Float64[np.ndarray, "f 3"]
 
 
-def read_surface(vertices: Points, faces: Faces) -> Surface:
-    """The surface of any triangles, moved to its centre and scaled to an area of 1 (or, without area, to size 1).
+def weld(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
+    """The places of the vertices that faces use, each once, within a cube of side 1 about the origin; the faces on them.
 
-    Vertices in exactly the same place are one; nothing else is repaired. `faces` there index the places.
+    Vertices in exactly the same place are one; nothing else is repaired.
     """
-    points, welded = _weld(vertices, faces)
-    corners = points[welded]
-    sides = np.roll(corners, -1, axis=1) - corners
-    cross = np.cross(sides[:, 0], -sides[:, 2])
-    doubled = np.linalg.norm(cross, axis=1)
-    area = doubled.sum() / 2
-    scale = 1 / np.sqrt(area) if area > 0 else 1.0
-    neighbours = _neighbours(welded, len(points))
-    lengths = np.linalg.norm(sides, axis=2) * scale
-    areas = doubled / 2 * scale**2
-    normals = np.divide(cross, doubled[:, None], out=np.zeros_like(cross), where=doubled[:, None] > 0)
-    smooth = _smooth(normals, areas, lengths, neighbours, SMOOTHING)
-    return Surface(points * scale, welded, neighbours, lengths, areas, normals, smooth)
-
-
-def _weld(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
-    """The vertices that faces use, each place once, within a cube of side 1 about the origin; the faces on them."""
     used, index = np.unique(faces, return_inverse=True)
     points = vertices[used]
     low, high = points.min(axis=0), points.max(axis=0)
@@ -66,17 +48,31 @@ def _weld(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
     return ordered[first], place[index.reshape(-1, 3)]
 
 
+def read_surface(points: Points, faces: Faces) -> Surface:
+    """The surface of welded triangles with three different corners, scaled to an area of 1 (if it has any)."""
+    corners = points[faces]
+    sides = np.roll(corners, -1, axis=1) - corners
+    cross = np.cross(sides[:, 0], -sides[:, 2])
+    doubled = np.linalg.norm(cross, axis=1)
+    area = doubled.sum() / 2
+    scale = 1 / np.sqrt(area) if area > 0 else 1.0
+    neighbours = _neighbours(faces, len(points))
+    lengths = np.linalg.norm(sides, axis=2) * scale
+    areas = doubled / 2 * scale**2
+    normals = np.divide(cross, doubled[:, None], out=np.zeros_like(cross), where=doubled[:, None] > 0)
+    smooth = _smooth(normals, areas, neighbours, SMOOTHING)
+    return Surface(points * scale, faces, neighbours, lengths, areas, normals, smooth)
+
+
 def _neighbours(faces: Faces, count: int) -> Int32[np.ndarray, "f 3"]:
     start, end = faces.astype(np.int64), np.roll(faces, -1, axis=1).astype(np.int64)
     key: Int64[np.ndarray, e] = (np.minimum(start, end) * count + np.maximum(start, end)).reshape(-1)
     forward = (start < end).reshape(-1)
-    usable = np.repeat(((start != end).all(axis=1)), 3)
-    edges = np.flatnonzero(usable)
-    edges = edges[np.argsort(key[edges], kind="stable")]
+    edges = np.argsort(key, kind="stable")
     ordered = key[edges]
     fresh = np.ones(len(edges) + 1, dtype=bool)
     fresh[1:-1] = ordered[1:] != ordered[:-1]
-    pair = np.flatnonzero(fresh[:-2] & ~fresh[1:-1] & fresh[2:]) if len(edges) > 1 else np.empty(0, dtype=np.int64)
+    pair = np.flatnonzero(fresh[:-2] & ~fresh[1:-1] & fresh[2:])
     one, two = edges[pair], edges[pair + 1]
     agree = forward[one] != forward[two]
     result = np.full(faces.size, -1, dtype=np.int32)
@@ -87,7 +83,7 @@ def _neighbours(faces: Faces, count: int) -> Int32[np.ndarray, "f 3"]:
 
 @njit(cache=True)
 @no_type_check
-def _smooth(normals, areas, lengths, neighbours, rounds):
+def _smooth(normals, areas, neighbours, rounds):
     """Normals averaged with those across edges, the less the more they differ, so that creases stay."""
     now = normals.copy()
     after = np.empty_like(now)
