@@ -7,13 +7,16 @@ from jaxtyping import Float64
 from numba import njit
 
 from neuraltexgen.unwrap.fast.flatten import Shapes, relax_point, singular_values
-from neuraltexgen.unwrap.fast.injective import faces_apart
+from neuraltexgen.unwrap.fast.injective import count_overlaps, faces_apart
 from neuraltexgen.unwrap.fast.layout import Layout, carry, corners_at_points, lay_out
 from neuraltexgen.unwrap.fast.merge import first_come
 from neuraltexgen.unwrap.fast.topology import Surface
 
 PASSES = 4
 """How often all charts are tried: what was joined may be joined further."""
+
+ATTEMPTS = 4
+"""How many of its neighbours a chart is laid against in each pass, those with the longest common border."""
 
 SWEEPS = 12
 """Passes over the points of a chart that is laid against another."""
@@ -30,7 +33,7 @@ LARGE = 0.12
 
 def glue_charts(
     surface: Surface, shapes: Shapes, layout: Layout, places: Float64[np.ndarray, "p 2"]
-) -> tuple[Layout, Float64[np.ndarray, "p 2"]]:
+) -> tuple[Layout, Float64[np.ndarray, "q 2"]]:
     """Fewer charts, each still flat, without folds and without overlaps of its own if the given ones are.
 
     Small charts come first. A chart's border points on the other chart take their places there, its other points are
@@ -86,18 +89,18 @@ def _glue(
                 break
     fixed = np.zeros(len(places), np.bool_)
     target = np.zeros(places.shape)
-    tried = np.full(count, -1, np.int32)
+    shared = np.zeros(count)
+    skip = np.zeros(len(labels), np.bool_)
+    unused = np.zeros(0, np.int32)
     for turn in range(count):
         x = order[turn]
         if changed[x]:
             continue
         mine = faces[starts[x] : starts[x + 1]]
         first, last = point_starts[x], point_starts[x + 1]
-        for attempt in range(4):
-            y, shared = _longest(x, mine, labels, joint, neighbours, lengths, tried)
-            if y < 0:
-                break
-            tried[y] = x
+        near = _borders(x, mine, labels, joint, neighbours, lengths, shared)
+        for attempt in range(min(ATTEMPTS, len(near))):
+            y = near[attempt]
             if not (fresh[x] or fresh[y] or changed[y]):
                 continue
             if areas[x] + areas[y] > large * total and areas[x] > 1e-4 * total:
@@ -112,18 +115,18 @@ def _glue(
                             moved |= relax_point(point, gradients, shape_areas, corners, offsets, at, places)
                     if not moved:
                         break
-                if _fits(mine, corners, places, gradients, shape_areas, squeezed, price * shared, before, first) and _free(
-                    mine, head[y], after, corners, places
+                if _fits(mine, corners, places, gradients, shape_areas, squeezed, price * shared[y], before, first) and (
+                    _free(head[x], head[y], after, corners, places)
+                    and count_overlaps(corners, places, mine, skip, unused, skip, False) == 0
                 ):
                     joint[x] = y
-                    for chart in range(count):
-                        if joint[chart] == x:
-                            joint[chart] = y
                     changed[x] = changed[y] = True
                     areas[y] += areas[x]
-                    for face in mine:
-                        after[face] = head[y]
-                        head[y] = face
+                    end = head[x]
+                    while after[end] >= 0:
+                        end = after[end]
+                    after[end] = head[y]
+                    head[y] = head[x]
             fixed[first:last] = False
             if joint[x] == y:
                 break
@@ -133,22 +136,28 @@ def _glue(
 
 @njit(cache=True)
 @no_type_check
-def _longest(x, mine, labels, joint, neighbours, lengths, tried):
-    """The chart not yet tried with the longest border to x, and that length."""
-    best, most = -1, 0.0
+def _borders(x, mine, labels, joint, neighbours, lengths, shared):
+    """The charts next to x, that with the longest common border first; `shared` is left with the lengths."""
+    for face in mine:
+        for k in range(3):
+            if neighbours[face, k] >= 0:
+                shared[joint[labels[neighbours[face, k] // 3]]] = 0.0
+    near = np.empty(3 * len(mine), np.int32)
+    count = 0
     for face in mine:
         for k in range(3):
             if neighbours[face, k] >= 0:
                 y = joint[labels[neighbours[face, k] // 3]]
-                if y != x and tried[y] != x and y != best:
-                    length = 0.0
-                    for other in mine:
-                        for j in range(3):
-                            if neighbours[other, j] >= 0 and joint[labels[neighbours[other, j] // 3]] == y:
-                                length += lengths[other, j]
-                    if length > most:
-                        best, most = y, length
-    return best, most
+                if y != x:
+                    if shared[y] == 0.0:
+                        near[count] = y
+                        count += 1
+                    shared[y] += lengths[face, k] + 1e-30
+    near = near[:count]
+    length = np.empty(count)
+    for n in range(count):
+        length[n] = -shared[near[n]]
+    return near[np.argsort(length, kind="mergesort")]
 
 
 @njit(cache=True)
@@ -216,24 +225,28 @@ def _fits(mine, corners, places, gradients, areas, squeezed, budget, before, fir
 
 @njit(cache=True)
 @no_type_check
-def _free(mine, head, after, corners, places):
-    """Whether the faces overlap neither each other nor those in the list."""
+def _free(one, two, after, corners, places):
+    """Whether no face of one list overlaps one of the other.
+
+    The lists are those of two charts' borders, and that is enough: charts that meet at an edge and don't cover
+    themselves can't overlap without their borders crossing, or their faces at that edge lying on each other.
+    """
     x0, y0, x1, y1 = np.inf, np.inf, -np.inf, -np.inf
-    for face in mine:
+    face = one
+    while face >= 0:
         for k in range(3):
             x, y = places[corners[face, k], 0], places[corners[face, k], 1]
             x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
-    other = head
+        face = after[face]
+    other = two
     while other >= 0:
         if _near(other, corners, places, x0, y0, x1, y1):
-            for face in mine:
+            face = one
+            while face >= 0:
                 if not faces_apart(corners, places, face, other):
                     return False
+                face = after[face]
         other = after[other]
-    for n in range(len(mine)):
-        for m in range(n):
-            if not faces_apart(corners, places, mine[n], mine[m]):
-                return False
     return True
 
 

@@ -34,14 +34,13 @@ def overlapping(
 @no_type_check
 def _overlapping(corners, places, labels, faces, starts, neighbours, skip, which, out):
     steps = np.full(len(labels), -1, np.int32)
-    local = np.empty(len(labels), np.int32)
     deal = 16
     for hand in prange(deal):
         for turn in range(hand, len(which), deal):
             mine = faces[starts[which[turn]] : starts[which[turn] + 1]]
-            if len(mine) > 1 and _cover(corners, places, mine, neighbours, labels, skip, steps, local, out, False) > 0:
+            if len(mine) > 1 and count_overlaps(corners, places, mine, skip, steps, out, False) > 0:
                 _walk(corners, places, mine, neighbours, labels, steps)
-                _cover(corners, places, mine, neighbours, labels, skip, steps, local, out, True)
+                count_overlaps(corners, places, mine, skip, steps, out, True)
 
 
 @njit(cache=True)
@@ -74,7 +73,7 @@ def _walk(corners, places, mine, neighbours, labels, steps):
 
 @njit(cache=True)
 @no_type_check
-def _cover(corners, places, mine, neighbours, labels, skip, steps, local, out, mark):
+def count_overlaps(corners, places, mine, skip, steps, out, mark):
     """How many overlaps the chart's faces have; stops at the first, or marks for each the face that must go."""
     low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
     for face in mine:

@@ -21,10 +21,10 @@ class Layout:
 
     labels: Int32[np.ndarray, "f"]
     faces: Int32[np.ndarray, "f"]
-    starts: Int64[np.ndarray, "c+1"]
+    starts: Int64[np.ndarray, "starts"]
     corners: Int32[np.ndarray, "f 3"]
     places: Int32[np.ndarray, "p"]
-    point_starts: Int64[np.ndarray, "c+1"]
+    point_starts: Int64[np.ndarray, "starts"]
 
     @property
     def count(self) -> int:

@@ -8,7 +8,7 @@ from numba import njit, prange
 
 
 def orient_charts(
-    places: Float64[np.ndarray, "p 2"], starts: Int64[np.ndarray, "c+1"]
+    places: Float64[np.ndarray, "p 2"], starts: Int64[np.ndarray, "starts"]
 ) -> tuple[Float64[np.ndarray, "p 2"], Float64[np.ndarray, "c 2"]]:
     """The points of each chart (between starts) turned and shifted, and each chart's width and height, width >= height.
 

@@ -11,11 +11,14 @@ from neuraltexgen.unwrap.fast.layout import Layout
 from neuraltexgen.unwrap.fast.orient import orient_charts
 from neuraltexgen.unwrap.fast.raster import runs_of, spread, touched, turned, widened
 
-LADDER = np.array([0.82, 0.88, 0.94, 1.0])
+LADDER = np.array([0.955, 0.985, 1.015, 1.045])
 """Shares of a scale that are tried in one go, in parallel; after that, those between the largest that fits and the next."""
 
-FULL = 0.95
-"""Share of the square that charts with half their gutters would fill at best: where the search begins."""
+FULL = 0.82
+"""Share of the square that charts with half their gutters are expected to fill: where the search begins."""
+
+FINEST = 0.01
+"""The search ends when the scale is known to this share."""
 
 SMALL = 32
 """Charts of up to so many texels with their gutters are tried upright and lying only, not upside down, too."""
@@ -25,9 +28,6 @@ LARGE = 96
 
 CLASSES = 64
 """Sizes that are told apart when a place is looked for: steps of an eighth."""
-
-FINEST = 0.004
-"""The search ends when the scale is known to this share."""
 
 
 def pack_charts(
@@ -44,16 +44,16 @@ def pack_charts(
     corners = upright[layout.corners]
     one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum() / 2)
-    top = _largest(area, float(sizes.sum()) * 2, resolution, gutter)
+    guess = _guess(area, float(sizes.sum()) * 2, resolution, gutter)
     scale, spots = 0.0, np.empty((0, 5), dtype=np.int64)
     for _ in range(40):
-        scale, spots = _try(problem, top * LADDER)
-        if scale == top:
-            top /= LADDER[0]
+        scale, spots = _try(problem, guess * LADDER)
+        if scale == guess * LADDER[-1]:
+            guess *= LADDER[-1] / LADDER[0]
         elif scale > 0:
             break
         else:
-            top *= LADDER[0]
+            guess *= LADDER[0] / LADDER[-1]
     if scale == 0:
         raise UnwrapError(
             f"unwrap fast: {layout.count} charts with gutters of {gutter} texels don't fit a texture of {resolution} texels",
@@ -68,7 +68,7 @@ def pack_charts(
     return _put(upright * scale, layout, spots)
 
 
-def _largest(area: float, outline: float, resolution: int, gutter: int) -> float:
+def _guess(area: float, outline: float, resolution: int, gutter: int) -> float:
     """The scale at which charts of this area, with a strip of half a gutter along their outline, fill FULL of the square."""
     b, c = outline * (gutter + 1) / 2, -FULL * resolution**2
     return (-b + np.sqrt(b * b - 4 * area * c)) / (2 * area) if area > 0 else 1.0
@@ -142,29 +142,47 @@ def _size_class(texels):
 @njit(cache=True)
 @no_type_check
 def _first_place(ends, runs, width, height, first, lowest, last, limit):
-    """The lowest place, then the leftmost, where no run meets a taken texel, below `limit`; (-1, -1) where there is none."""
-    step = max(1, height // 32)
-    likely = 0
-    for y in range(lowest, min(last - height + 1, limit), step):
-        x = first
-        while x <= last - width:
-            ahead = 0
-            for n in range(-1, len(runs)):
-                # The run that was met last is the likeliest to be met again.
-                run = likely if n < 0 else n
-                row = y + runs[run, 0]
-                end = ends[row, x + runs[run, 1]]
-                if end < 0:
-                    ahead = -end - runs[run, 1]
-                elif end < x + runs[run, 2]:
-                    ahead = -ends[row, end] - runs[run, 1]
-                if ahead > 0:
-                    likely = run
-                    break
-            if ahead == 0:
-                return x, y
-            x = ahead
+    """A low place where no run meets a taken texel, below `limit`; (-1, -1) where none is found.
+
+    Rows are tried in steps of a part of the height, then those just below the first that has room one by one.
+    """
+    step = max(1, height // 16)
+    top = min(last - height + 1, limit)
+    for coarse in range(lowest, top, step):
+        x = _room(ends, runs, width, first, last, coarse)
+        if x >= 0:
+            for y in range(max(coarse - step + 1, lowest), coarse):
+                finer = _room(ends, runs, width, first, last, y)
+                if finer >= 0:
+                    return finer, y
+            return x, coarse
     return -1, -1
+
+
+@njit(cache=True)
+@no_type_check
+def _room(ends, runs, width, first, last, y):
+    """The leftmost x at which no run meets a taken texel, y rows up; -1 where there is none."""
+    likely = 0
+    x = first
+    while x <= last - width:
+        ahead = 0
+        for n in range(-1, len(runs)):
+            # The run that was met last is the likeliest to be met again.
+            run = likely if n < 0 else n
+            row = y + runs[run, 0]
+            end = ends[row, x + runs[run, 1]]
+            if end < 0:
+                ahead = -end - runs[run, 1]
+            elif end < x + runs[run, 2]:
+                ahead = -ends[row, end] - runs[run, 1]
+            if ahead > 0:
+                likely = run
+                break
+        if ahead == 0:
+            return x
+        x = ahead
+    return -1
 
 
 @njit(cache=True)

@@ -15,7 +15,7 @@ from neuraltexgen.unwrap.fast.topology import Surface
 ROUNDS = 5
 """How often charts are cut and relaxed again. After the last, what is bad is cut face by face and nothing moves."""
 
-SWEEPS = 20
+SWEEPS = 10
 """Passes over a chart's points each time it is laid flat."""
 
 SQUEEZED = 0.12
@@ -112,7 +112,7 @@ def _carry(
     places: Float64[np.ndarray, "p 2"],
     labels: Int32[np.ndarray, "f"],
     kept: Bool[np.ndarray, "f"],
-) -> tuple[Layout, Float64[np.ndarray, "p 2"], Bool[np.ndarray, "c"]]:
+) -> tuple[Layout, Float64[np.ndarray, "q 2"], Bool[np.ndarray, "c"]]:
     """The layout of the new labels: kept faces where they were, others projected. And which charts changed."""
     after = lay_out(surface, labels)
     result = project(surface, after)

@@ -30,7 +30,7 @@ class Surface:
     smooth: Float64[np.ndarray, "f 3"]
 
 
-def weld(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
+def weld(vertices: Points, faces: Faces) -> tuple[Float64[np.ndarray, "p 3"], Faces]:
     """The places of the vertices that faces use, each once, within a cube of side 1 about the origin; the faces on them.
 
     Vertices in exactly the same place are one; nothing else is repaired.
