@@ -10,6 +10,7 @@ from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Faces
 from neuraltexgen.unwrap.fast.flatten import Shapes, face_shapes
 from neuraltexgen.unwrap.fast.glue import glue_charts
+from neuraltexgen.unwrap.fast.halve import halve_charts
 from neuraltexgen.unwrap.fast.layout import Layout, chart_sums
 from neuraltexgen.unwrap.fast.pack import pack_charts
 from neuraltexgen.unwrap.fast.refine import flatten_charts
@@ -40,6 +41,7 @@ def unwrap_fast(
     surface = read_surface(points, faces[whole])
     shapes = face_shapes(surface)
     layout, places = flatten_charts(surface, shapes, grow_regions(surface))
+    layout, places = halve_charts(surface, layout, places)
     layout, places = glue_charts(surface, shapes, layout, places)
     if face_density is not None:
         places = _scaled(surface, layout, places, face_density[whole])

@@ -7,9 +7,11 @@ from jaxtyping import Float64
 from numba import njit
 
 from neuraltexgen.unwrap.fast.flatten import Shapes, relax_point, singular_values
+from neuraltexgen.unwrap.fast.halve import FILL, LARGE
 from neuraltexgen.unwrap.fast.injective import count_overlaps, faces_apart
 from neuraltexgen.unwrap.fast.layout import Layout, carry, corners_at_points, lay_out
 from neuraltexgen.unwrap.fast.merge import first_come
+from neuraltexgen.unwrap.fast.orient import orient_charts
 from neuraltexgen.unwrap.fast.topology import Surface
 
 PASSES = 4
@@ -27,8 +29,8 @@ SQUEEZED = 0.2
 PRICE = 0.02
 """Distortion added (symmetric Dirichlet energy less its least, times area) that a unit of seam saved is worth."""
 
-LARGE = 0.12
-"""Charts don't grow beyond this share of the whole area, because large irregular ones pack badly; scraps always may."""
+SCRAP = 1e-4
+"""Charts of up to this share of the whole area are joined to others whatever becomes of the rectangle round them."""
 
 
 def glue_charts(
@@ -37,10 +39,12 @@ def glue_charts(
     """Fewer charts, each still flat, without folds and without overlaps of its own if the given ones are.
 
     Small charts come first. A chart's border points on the other chart take their places there, its other points are
-    relaxed (see `flatten.relax`), and the other chart stays as it is.
+    relaxed (see `flatten.relax`), and the other chart stays as it is. Large charts go on filling their rectangles (see
+    `halve`).
     """
     fresh = np.ones(layout.count, dtype=np.bool_)
     for _ in range(PASSES):
+        places, _ = orient_charts(places, layout.point_starts)
         joint, places, changed = _one_pass(surface, shapes, layout, places, fresh)
         labels = joint[layout.labels]
         if not changed.any():
@@ -62,7 +66,7 @@ def _one_pass(
     joint, changed = _glue(
         order, fresh, areas, layout.labels, layout.faces, layout.starts, layout.corners, layout.point_starts,
         surface.neighbours, surface.lengths, shapes.gradients, shapes.areas, offsets, at, places,
-        SWEEPS, SQUEEZED, PRICE, LARGE,
+        SWEEPS, SQUEEZED, PRICE, LARGE, FILL, SCRAP,
     )
     return joint, places, changed
 
@@ -71,7 +75,7 @@ def _one_pass(
 @no_type_check
 def _glue(
     order, fresh, areas, labels, faces, starts, corners, point_starts, neighbours, lengths, gradients, shape_areas,
-    offsets, at, places, sweeps, squeezed, price, large,
+    offsets, at, places, sweeps, squeezed, price, large, fill, scrap,
 ):
     count = len(order)
     joint = np.arange(count).astype(np.int32)
@@ -87,6 +91,9 @@ def _glue(
                 after[face] = head[labels[face]]
                 head[labels[face]] = face
                 break
+    boxes = np.empty((count, 4))
+    for chart in range(count):
+        _bound(chart, point_starts, places, boxes)
     fixed = np.zeros(len(places), np.bool_)
     target = np.zeros(places.shape)
     shared = np.zeros(count)
@@ -103,8 +110,6 @@ def _glue(
             y = near[attempt]
             if not (fresh[x] or fresh[y] or changed[y]):
                 continue
-            if areas[x] + areas[y] > large * total and areas[x] > 1e-4 * total:
-                continue
             before = places[first:last].copy()
             if _pin(x, y, mine, labels, joint, neighbours, corners, places, fixed, target):
                 _align(first, last, places, fixed, target)
@@ -115,13 +120,19 @@ def _glue(
                             moved |= relax_point(point, gradients, shape_areas, corners, offsets, at, places)
                     if not moved:
                         break
-                if _fits(mine, corners, places, gradients, shape_areas, squeezed, price * shared[y], before, first) and (
+                _bound(x, point_starts, places, boxes)
+                area = areas[x] + areas[y]
+                sparse = area > large * total and areas[x] > scrap * total and area < fill * _joint_box(boxes, x, y)
+                if not sparse and _fits(mine, corners, places, gradients, shape_areas, squeezed, price * shared[y], before, first) and (
                     _free(head[x], head[y], after, corners, places)
                     and count_overlaps(corners, places, mine, skip, unused, skip, False) == 0
                 ):
                     joint[x] = y
                     changed[x] = changed[y] = True
                     areas[y] += areas[x]
+                    for k in range(2):
+                        boxes[y, k] = min(boxes[y, k], boxes[x, k])
+                        boxes[y, k + 2] = max(boxes[y, k + 2], boxes[x, k + 2])
                     end = head[x]
                     while after[end] >= 0:
                         end = after[end]
@@ -132,6 +143,25 @@ def _glue(
                 break
             places[first:last] = before
     return joint, changed
+
+
+@njit(cache=True)
+@no_type_check
+def _bound(chart, point_starts, places, boxes):
+    boxes[chart, 0], boxes[chart, 1], boxes[chart, 2], boxes[chart, 3] = np.inf, np.inf, -np.inf, -np.inf
+    for point in range(point_starts[chart], point_starts[chart + 1]):
+        for k in range(2):
+            boxes[chart, k] = min(boxes[chart, k], places[point, k])
+            boxes[chart, k + 2] = max(boxes[chart, k + 2], places[point, k])
+
+
+@njit(cache=True)
+@no_type_check
+def _joint_box(boxes, x, y):
+    """The area of the box round both charts' boxes."""
+    wide = max(boxes[x, 2], boxes[y, 2]) - min(boxes[x, 0], boxes[y, 0])
+    tall = max(boxes[x, 3], boxes[y, 3]) - min(boxes[x, 1], boxes[y, 1])
+    return wide * tall
 
 
 @njit(cache=True)
