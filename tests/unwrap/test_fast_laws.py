@@ -38,7 +38,9 @@ def torus(around: int = 24, along: int = 12, twist: bool = False) -> Mesh:
     at = u * along + v
     right, up = np.roll(at, -1, axis=0), np.roll(at, -1, axis=1)
     both = np.roll(right, -1, axis=1)
-    faces = np.concatenate([np.stack([at, right, both], -1).reshape(-1, 3), np.stack([at, both, up], -1).reshape(-1, 3)])
+    faces = np.concatenate(
+        [np.stack([at, right, both], -1).reshape(-1, 3), np.stack([at, both, up], -1).reshape(-1, 3)]
+    )
     return mesh_of(points, faces)
 
 
@@ -83,7 +85,9 @@ MESHES: dict[str, Mesh] = {
         [[0, 0, 0], [0, 0, 1], *[[np.cos(a), np.sin(a), 0.5] for a in range(5)]], [[0, 1, n] for n in range(2, 7)]
     ),
     "duplicated faces": replace(SHEET, faces=np.concatenate([SHEET.faces, SHEET.faces[:20]])),
-    "inverted faces": replace(SHEET, faces=np.where(np.arange(72)[:, None] % 5 == 0, SHEET.faces[:, ::-1], SHEET.faces)),
+    "inverted faces": replace(
+        SHEET, faces=np.where(np.arange(72)[:, None] % 5 == 0, SHEET.faces[:, ::-1], SHEET.faces)
+    ),
     "triangle soup": mesh_of(noisy().vertices[noisy().faces[:400]].reshape(-1, 3), np.arange(1200).reshape(-1, 3)),
     "bow tie": mesh_of([[0, 0, 0], [1, 0, 0], [1, 1, 0], [-1, 0, 0], [-1, -1, 0]], [[0, 1, 2], [0, 3, 4]]),
     "t-junctions": mesh_of(
@@ -210,10 +214,11 @@ def test_scans_are_hardly_stretched_and_fill_the_texture() -> None:
 
 
 def test_density_scales_charts() -> None:
-    """Two sheets apart, one asked for at twice the density: twice the length in the texture for the same length there."""
+    """Two sheets apart, one asked for at twice the density: it has twice the length, four times the area."""
     sheet = grid(6, 6)
     both = mesh_of(
-        np.concatenate([sheet.vertices, sheet.vertices + (50, 0, 0)]), np.concatenate([sheet.faces, sheet.faces + 49])
+        np.concatenate([sheet.vertices, sheet.vertices + np.array([50.0, 0, 0])]),
+        np.concatenate([sheet.faces, sheet.faces + 49]),
     )
     density = np.repeat([2.0, 1.0], len(sheet.faces))
     areas = front_areas(unwrap_fast(both, SIZE, GUTTER, face_density=density))

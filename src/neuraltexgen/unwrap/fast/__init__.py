@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64, Int32
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Faces
-from neuraltexgen.unwrap.fast.flatten import Shapes, face_shapes
+from neuraltexgen.unwrap.fast.flatten import face_shapes
 from neuraltexgen.unwrap.fast.glue import glue_charts
 from neuraltexgen.unwrap.fast.halve import halve_charts
 from neuraltexgen.unwrap.fast.layout import Layout, chart_sums
@@ -74,7 +74,7 @@ def _scaled(
 def _with_collapsed(
     faces: Faces, whole: Bool[np.ndarray, "f"], corners: Int32[np.ndarray, "w 3"]
 ) -> Int32[np.ndarray, "f 3"]:
-    """The uvs of all corners: of whole faces theirs, of others one point, that of a whole face at one of their corners."""
+    """The uvs of all corners: whole faces have theirs, others a single point that a whole face has there."""
     at = np.full(int(faces.max()) + 1, -1, dtype=np.int32)
     at[faces[whole]] = corners
     result = np.empty_like(faces)

@@ -10,9 +10,7 @@ from neuraltexgen.unwrap.fast.merge import STEEP, STEEP_COST
 from neuraltexgen.unwrap.fast.topology import Surface
 
 
-def straighten(
-    surface: Surface, labels: Int32[np.ndarray, "f"], price: float, sweeps: int
-) -> Int32[np.ndarray, "f"]:
+def straighten(surface: Surface, labels: Int32[np.ndarray, "f"], price: float, sweeps: int) -> Int32[np.ndarray, "f"]:
     """Labels after up to `sweeps` passes over the faces on borders, each face taking its neighbours' cheapest label.
 
     A label costs a face its area times (1 - cosine to the region's mean normal), more where it is steep there (see

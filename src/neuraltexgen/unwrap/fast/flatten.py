@@ -1,4 +1,4 @@
-"""Charts laid flat: seen along their mean normal, then relaxed point by point until no face is folded or much stretched."""
+"""Charts laid flat: seen along their mean normal, then relaxed point by point until no face is folded."""
 
 from dataclasses import dataclass
 from typing import no_type_check
@@ -11,7 +11,7 @@ from neuraltexgen.unwrap.fast.layout import Layout, chart_sums, corners_at_point
 from neuraltexgen.unwrap.fast.topology import Surface
 
 THIN = 0.02
-"""Triangles thinner than this (height by longest side) are relaxed as if they were that thick: needles stiffen nothing."""
+"""Triangles thinner than this (height by longest side) are relaxed as if they were that thick."""
 
 FOLDED = 0.05
 """Below this ratio of areas a face counts as nearly folded, and the energy is the one that unfolds."""
@@ -35,7 +35,7 @@ def face_shapes(surface: Surface) -> Shapes:
 
 
 def project(surface: Surface, layout: Layout) -> Float64[np.ndarray, "p 2"]:
-    """Where the charts' points lie seen along each chart's mean normal, faces that face the viewer counter-clockwise."""
+    """Where the charts' points lie seen along each chart's mean normal, against it: front faces counter-clockwise."""
     vectors = surface.normals * surface.areas[:, None]
     axis = np.stack([chart_sums(layout, vectors[:, k]) for k in range(3)], axis=1)
     size = np.linalg.norm(axis, axis=1, keepdims=True)
@@ -57,7 +57,7 @@ def relax(
     charts: Bool[np.ndarray, "c"],
     sweeps: int,
 ) -> Float64[np.ndarray, "p 2"]:
-    """The places after up to `sweeps` passes over the masked charts' points, each moved to where its faces like it best.
+    """The places after up to `sweeps` passes over the masked charts' points, each moved to where the energy is less.
 
     The energy is symmetric Dirichlet, |J|² (1 + 1 / det² J), averaged over area, so no face that is the right way round
     gets folded; where one is folded, det J is replaced by (det J + sqrt(det² J + e²)) / 2, which unfolds it
@@ -67,9 +67,7 @@ def relax(
     offsets, at = corners_at_points(layout.corners, len(places))
     which = np.flatnonzero(charts)
     order = which[np.argsort(-np.diff(layout.point_starts)[which], kind="stable")]
-    _relax(
-        shapes.gradients, shapes.areas, layout.corners, offsets, at, layout.point_starts, order, result, sweeps
-    )
+    _relax(shapes.gradients, shapes.areas, layout.corners, offsets, at, layout.point_starts, order, result, sweeps)
     return result
 
 
@@ -202,7 +200,7 @@ def _jacobian(face, k, gradients, corners, places, x, y):
 @njit(cache=True)
 @no_type_check
 def singular_values(face, gradients, corners, places, first):
-    """How much a face is scaled where that is least (negative: folded over) and most; `places` begin at point `first`."""
+    """How much a face is scaled at least (negative: folded over) and at most; `places` begin at point `first`."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     for k in range(3):
         p = corners[face, k] - first

@@ -1,4 +1,4 @@
-"""Charts joined again where they fit: one is laid against another along their common border, if it still lies flat there."""
+"""Charts joined again where they fit: one is laid against another along their common border, if it lies flat there."""
 
 from typing import no_type_check
 
@@ -9,7 +9,7 @@ from numba import njit
 from neuraltexgen.unwrap.fast.flatten import Shapes, relax_point, singular_values
 from neuraltexgen.unwrap.fast.halve import FILL, LARGE
 from neuraltexgen.unwrap.fast.injective import count_overlaps, faces_apart
-from neuraltexgen.unwrap.fast.layout import Layout, carry, corners_at_points, lay_out
+from neuraltexgen.unwrap.fast.layout import Layout, carry, corners_at_points
 from neuraltexgen.unwrap.fast.merge import first_come
 from neuraltexgen.unwrap.fast.orient import orient_charts
 from neuraltexgen.unwrap.fast.topology import Surface
@@ -64,9 +64,27 @@ def _one_pass(
     order = np.argsort(areas, kind="stable")
     places = places.copy()
     joint, changed = _glue(
-        order, fresh, areas, layout.labels, layout.faces, layout.starts, layout.corners, layout.point_starts,
-        surface.neighbours, surface.lengths, shapes.gradients, shapes.areas, offsets, at, places,
-        SWEEPS, SQUEEZED, PRICE, LARGE, FILL, SCRAP,
+        order,
+        fresh,
+        areas,
+        layout.labels,
+        layout.faces,
+        layout.starts,
+        layout.corners,
+        layout.point_starts,
+        surface.neighbours,
+        surface.lengths,
+        shapes.gradients,
+        shapes.areas,
+        offsets,
+        at,
+        places,
+        SWEEPS,
+        SQUEEZED,
+        PRICE,
+        LARGE,
+        FILL,
+        SCRAP,
     )
     return joint, places, changed
 
@@ -74,8 +92,27 @@ def _one_pass(
 @njit(cache=True)
 @no_type_check
 def _glue(
-    order, fresh, areas, labels, faces, starts, corners, point_starts, neighbours, lengths, gradients, shape_areas,
-    offsets, at, places, sweeps, squeezed, price, large, fill, scrap,
+    order,
+    fresh,
+    areas,
+    labels,
+    faces,
+    starts,
+    corners,
+    point_starts,
+    neighbours,
+    lengths,
+    gradients,
+    shape_areas,
+    offsets,
+    at,
+    places,
+    sweeps,
+    squeezed,
+    price,
+    large,
+    fill,
+    scrap,
 ):
     count = len(order)
     joint = np.arange(count).astype(np.int32)
@@ -113,23 +150,28 @@ def _glue(
             before = places[first:last].copy()
             if _pin(x, y, mine, labels, joint, neighbours, corners, places, fixed, target):
                 _align(first, last, places, fixed, target)
-                for _ in range(sweeps):
+                _bound(x, point_starts, places, boxes)
+                area = areas[x] + areas[y]
+                sparse = area > large * total and areas[x] > scrap * total and area < fill * _joint_box(boxes, x, y)
+                for _ in range(0 if sparse else sweeps):
                     moved = False
                     for point in range(first, last):
                         if not fixed[point]:
                             moved |= relax_point(point, gradients, shape_areas, corners, offsets, at, places)
                     if not moved:
                         break
-                _bound(x, point_starts, places, boxes)
-                area = areas[x] + areas[y]
-                sparse = area > large * total and areas[x] > scrap * total and area < fill * _joint_box(boxes, x, y)
-                if not sparse and _fits(mine, corners, places, gradients, shape_areas, squeezed, price * shared[y], before, first) and (
-                    _free(head[x], head[y], after, corners, places)
-                    and count_overlaps(corners, places, mine, skip, unused, skip, False) == 0
+                if (
+                    not sparse
+                    and _fits(mine, corners, places, gradients, shape_areas, squeezed, price * shared[y], before, first)
+                    and (
+                        _free(head[x], head[y], after, corners, places)
+                        and count_overlaps(corners, places, mine, skip, unused, skip, False) == 0
+                    )
                 ):
                     joint[x] = y
                     changed[x] = changed[y] = True
                     areas[y] += areas[x]
+                    _bound(x, point_starts, places, boxes)
                     for k in range(2):
                         boxes[y, k] = min(boxes[y, k], boxes[x, k])
                         boxes[y, k + 2] = max(boxes[y, k + 2], boxes[x, k + 2])
@@ -213,7 +255,7 @@ def _pin(x, y, mine, labels, joint, neighbours, corners, places, fixed, target):
 @njit(cache=True)
 @no_type_check
 def _align(first, last, places, fixed, target):
-    """Moves the points by the rotation and shift that bring the fixed ones nearest to their targets; those onto them."""
+    """Turns and shifts the points so that the fixed ones come nearest to their targets, and those onto them."""
     n, ax, ay, bx, by = 0, 0.0, 0.0, 0.0, 0.0
     for p in range(first, last):
         if fixed[p]:

@@ -8,7 +8,7 @@ from neuraltexgen.unwrap.fast.layout import Layout, carry, chart_sums
 from neuraltexgen.unwrap.fast.orient import orient_charts
 from neuraltexgen.unwrap.fast.topology import Surface
 
-LARGE = 0.01
+LARGE = 0.004
 """Share of the whole area from which a chart counts as large."""
 
 FILL = 0.6

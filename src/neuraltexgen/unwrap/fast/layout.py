@@ -1,4 +1,4 @@
-"""Charts as lists: which faces each has, and its own copies of the mesh's places, split where its faces don't hang together."""
+"""Charts as lists: which faces each has, and its own points, split where its faces don't hang together."""
 
 from dataclasses import dataclass
 from typing import no_type_check
@@ -12,7 +12,7 @@ from neuraltexgen.unwrap.fast.topology import Surface
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Charts numbered 0..c-1. Chart i has the faces `faces[starts[i]:starts[i + 1]]` and the points between `point_starts`.
+    """Charts 0..c-1. Chart i has the faces `faces[starts[i]:starts[i + 1]]`, and the points between `point_starts`.
 
     `corners` has the point of each corner of every face of the mesh. A point is one place of one chart; where a chart
     touches itself in a place only (not along an edge), the place counts as several points, so that every point has one
@@ -54,7 +54,7 @@ def carry(
 
 
 def corners_at_points(corners: Int32[np.ndarray, "k 3"], points: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each of `points` points the corners (3 * row + column) that it is: offsets (p + 1), then the corners (3 k)."""
+    """The corners (3 * row + column) that each of `points` points is: offsets (p + 1), then the corners (3 k)."""
     return _at_points(corners.reshape(-1), points)
 
 

@@ -1,4 +1,4 @@
-"""Regions grown by merging: neighbours whose normals agree become one, the pair that costs least per seam saved first."""
+"""Regions grown by merging: neighbours whose normals agree become one, the cheapest pair per seam saved first."""
 
 from dataclasses import dataclass
 from typing import no_type_check
@@ -152,7 +152,7 @@ def _join(
 ):
     """The region that each one is joined to, and whether any pair was tried.
 
-    Those pairs are tried that are each other's cheapest. Too dear ones, with their steep faces, are barred from then on.
+    Those pairs are tried that are each other's cheapest. Too dear ones, with their steep faces, are barred for good.
     """
     count = len(areas)
     cost = np.full(len(a), np.inf)

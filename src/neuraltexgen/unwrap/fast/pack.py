@@ -12,7 +12,7 @@ from neuraltexgen.unwrap.fast.orient import orient_charts
 from neuraltexgen.unwrap.fast.raster import runs_of, spread, touched, turned, widened
 
 LADDER = np.array([0.955, 0.985, 1.015, 1.045])
-"""Shares of a scale that are tried in one go, in parallel; after that, those between the largest that fits and the next."""
+"""Shares of a scale that are tried in parallel; after that, scales between the largest that fits and the next."""
 
 FULL = 0.82
 """Share of the square that charts with half their gutters are expected to fill: where the search begins."""
@@ -33,7 +33,7 @@ CLASSES = 64
 def pack_charts(
     layout: Layout, places: Float64[np.ndarray, "p 2"], resolution: int, gutter: int
 ) -> Float64[np.ndarray, "p 2"]:
-    """The points in texels, within [0, resolution]², charts at least `gutter` texels apart and half that from the sides.
+    """The points in texels, in [0, resolution]², charts at least `gutter` texels apart and half that from the sides.
 
     All charts are scaled alike, as much as lets them fit, and turned. Raises UnwrapError where they don't fit at any
     scale, because there are more charts than gutters leave room for.
@@ -56,7 +56,8 @@ def pack_charts(
             guess *= LADDER[0] / LADDER[-1]
     if scale == 0:
         raise UnwrapError(
-            f"unwrap fast: {layout.count} charts with gutters of {gutter} texels don't fit a texture of {resolution} texels",
+            f"unwrap fast: {layout.count} charts with gutters of {gutter} texels don't fit "
+            f"a texture of {resolution} x {resolution} texels",
             fix="a larger --resolution or a smaller --gutter",
         )
     step = LADDER[-1] - LADDER[-2]
@@ -69,7 +70,7 @@ def pack_charts(
 
 
 def _guess(area: float, outline: float, resolution: int, gutter: int) -> float:
-    """The scale at which charts of this area, with a strip of half a gutter along their outline, fill FULL of the square."""
+    """The scale at which charts of this area, with half a gutter along their outline, fill FULL of the square."""
     b, c = outline * (gutter + 1) / 2, -FULL * resolution**2
     return (-b + np.sqrt(b * b - 4 * area * c)) / (2 * area) if area > 0 else 1.0
 
@@ -78,7 +79,7 @@ def _try(problem: tuple, scales: np.ndarray) -> tuple[float, np.ndarray]:
     """The largest of the scales at which all charts fit, and where they lie; 0 where there is none."""
     spots = np.zeros((len(scales), len(problem[4]), 5), dtype=np.int64)
     fits = np.zeros(len(scales), dtype=np.bool_)
-    _pack_all(*problem, scales, spots, fits)
+    _pack_all(problem, scales, spots, fits)
     best = int(np.flatnonzero(fits)[-1]) if fits.any() else -1
     return (float(scales[best]), spots[best]) if best >= 0 else (0.0, spots[0])
 
@@ -93,7 +94,8 @@ def _put(places: np.ndarray, layout: Layout, spots: np.ndarray) -> Float64[np.nd
 
 @njit(cache=True, parallel=True)
 @no_type_check
-def _pack_all(corners, places, faces, starts, order, resolution, gutter, scales, spots, fits):
+def _pack_all(problem, scales, spots, fits):
+    corners, places, faces, starts, order, resolution, gutter = problem
     for n in prange(len(scales)):
         fits[n] = _pack(corners, places, faces, starts, order, resolution, gutter, scales[n], spots[n])
 
@@ -101,7 +103,7 @@ def _pack_all(corners, places, faces, starts, order, resolution, gutter, scales,
 @njit(cache=True)
 @no_type_check
 def _pack(corners, places, faces, starts, order, resolution, gutter, scale, spots):
-    """Whether all charts fit at the scale. `spots`: x, y, quarter turns, and the mask's width and height before them."""
+    """Whether all charts fit at the scale. `spots`: x, y, quarter turns, the mask's width and height before them."""
     margin = (gutter + 1) // 2
     # Texel (row, column) of the texture is at (row + gutter, column + gutter): masks with gutters may stick out.
     side = resolution + 2 * gutter
@@ -121,7 +123,16 @@ def _pack(corners, places, faces, starts, order, resolution, gutter, scale, spot
             runs = spread(runs_of(turned(wide, quarters)))
             height, width = (wide.shape[1], wide.shape[0]) if quarters % 2 else wide.shape
             a, b = _size_class(width), _size_class(height)
-            x, y = _first_place(ends, runs, width, height, margin, known[a, b] if max(width, height) < LARGE else margin, side - margin, top - height)
+            x, y = _first_place(
+                ends,
+                runs,
+                width,
+                height,
+                margin,
+                known[a, b] if max(width, height) < LARGE else margin,
+                side - margin,
+                top - height,
+            )
             if y >= 0:
                 known[a, b] = y
                 best, left, lowest, top = quarters, x, y, y + height

@@ -50,7 +50,7 @@ def _widen(left, right, px, py, qx, qy, row):
 @njit(cache=True)
 @no_type_check
 def widened(mask, gutter):
-    """The mask with `gutter` more texels on each side, and every texel in it that is within `gutter` of one of its own."""
+    """The mask with `gutter` more texels on each side, and every texel in it that is within `gutter` of its own."""
     height, width = mask.shape
     across = np.zeros((height, width + 2 * gutter), np.bool_)
     for row in range(height):

@@ -1,4 +1,4 @@
-"""Charts made flat for good: laid flat, looked at, what folds, stretches too much or overlaps cut out, until nothing does."""
+"""Charts made flat for good: what folds, is squeezed or overlaps is cut out, until nothing does."""
 
 from dataclasses import replace
 
@@ -66,9 +66,7 @@ def _inside(surface: Surface, labels: Int32[np.ndarray, "f"]) -> Bool[np.ndarray
     return (surface.neighbours >= 0) & (labels[surface.neighbours // 3] == labels[:, None])
 
 
-def _ringed(
-    surface: Surface, labels: Int32[np.ndarray, "f"], bad: Bool[np.ndarray, "f"]
-) -> Bool[np.ndarray, "f"]:
+def _ringed(surface: Surface, labels: Int32[np.ndarray, "f"], bad: Bool[np.ndarray, "f"]) -> Bool[np.ndarray, "f"]:
     """Bad faces and those of their chart round them, RING wide."""
     near, inside = surface.neighbours // 3, _inside(surface, labels)
     for _ in range(RING):

@@ -18,7 +18,8 @@ class Surface:
     """What growing charts needs to know of a mesh. Lengths and areas are in units of the root of the whole area.
 
     Edge k of a face runs from its corner k to corner k + 1. `neighbours` has, per edge, 3 * face + edge of the one face
-    that runs along it the other way, or -1: at borders, where more than two faces meet, and where windings disagree. `normals` are the faces' own; `smooth` are those that charts are grown by.
+    that runs along it the other way, or -1: at borders, where more than two faces meet, and where windings disagree.
+    `normals` are the faces' own; `smooth` are those that charts are grown by.
     """
 
     points: Points
@@ -31,7 +32,7 @@ class Surface:
 
 
 def weld(vertices: Points, faces: Faces) -> tuple[Float64[np.ndarray, "p 3"], Faces]:
-    """The places of the vertices that faces use, each once, within a cube of side 1 about the origin; the faces on them.
+    """The places of the vertices that faces use, each once, in a cube of side 1 about the origin; the faces on them.
 
     Vertices in exactly the same place are one; nothing else is repaired.
     """
