@@ -164,9 +164,7 @@ def _glue(
                         break
                 if (
                     not sparse
-                    and fits_there(
-                        mine, corners, places, gradients, shape_areas, squeezed, price * shared[y], before, first
-                    )
+                    and fits_there(mine, corners, places, gradients, shape_areas, squeezed, budget, before, first)
                     and (
                         is_free(head[x], head[y], after, corners, places)
                         and count_overlaps(corners, places, mine, skip, unused, skip, False) == 0
