@@ -127,9 +127,7 @@ def texture_scene(
         atlas = rasterise_atlas(mesh, trained.settings.fit.texture.size)
         uvs = measure(mesh, trained.settings.fit.texture.size[0], atlas)
     if uvs.overlap > OVERLAP_SHARE:
-        note = (
-            f"{atlas.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap xatlas makes new ones)"
-        )
+        note = f"{atlas.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))
     return Outcome(
         job=replace(job, train=trained.settings),

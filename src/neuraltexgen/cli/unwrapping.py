@@ -28,7 +28,7 @@ class Unwrap:
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """The mesh with uvs: .obj, .ply or .off by its suffix; unwrapped.obj if not given."""
     method: MethodName = "auto"
-    """auto keeps the mesh's own uvs where it has them, else makes new ones with xatlas."""
+    """auto keeps the mesh's own uvs where it has them, else makes new ones with fast."""
     simplify: Faces = None
     """First reduce the mesh to so many faces; needs neuraltexgen[open3d]."""
     resolution: int = 2048

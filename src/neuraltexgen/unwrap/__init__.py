@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap.blender import unwrap_blender
+from neuraltexgen.unwrap.fast import unwrap_fast
 from neuraltexgen.unwrap.keep import keep
 from neuraltexgen.unwrap.measure import UnwrapFigures, measure
 from neuraltexgen.unwrap.meshlab import unwrap_meshlab
@@ -36,11 +37,14 @@ def unwrap(mesh: Mesh, settings: UnwrapSettings) -> tuple[Mesh, str]:
     return METHODS[method].run(mesh, settings), method
 
 
-AUTO = "xatlas"
+AUTO = "fast"
 """What a mesh without uvs gets if nothing else is asked for."""
 
 METHODS: dict[str, Method] = {
     "keep": Method(keep, "the mesh's own uvs, unchanged"),
+    "fast": Method(
+        lambda mesh, s: unwrap_fast(mesh, s.resolution, s.gutter), "for scans: few charts, short seams, low stretch"
+    ),
     "xatlas": Method(unwrap_xatlas, "charts grown by how far normals deviate, flattened, packed"),
     "uvatlas": Method(unwrap_uvatlas, "Microsoft's UVAtlas: few charts, their stretch bounded", "open3d"),
     "blender": Method(unwrap_blender, "Blender's smart project: flat projections of like-oriented faces", "blender"),

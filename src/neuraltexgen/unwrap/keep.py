@@ -12,13 +12,13 @@ OUTSIDE = 1e-6
 def keep(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     """The same mesh. Raises UnwrapError: no uvs, or uvs outside [0, 1] (tiled textures can't be fitted)."""
     if mesh.uvs is None or mesh.uv_faces is None:
-        raise UnwrapError("unwrap keep: the mesh has no uvs to keep", fix="--unwrap xatlas")
+        raise UnwrapError("unwrap keep: the mesh has no uvs to keep", fix="--unwrap fast")
     used = mesh.uvs[np.unique(mesh.uv_faces)]
     outside = ((used < -OUTSIDE) | (used > 1 + OUTSIDE)).any(axis=1)
     if outside.any():
         raise UnwrapError(
             f"unwrap keep: {int(outside.sum())} of {len(used)} uvs lie outside [0, 1] "
             f"(from {used.min():.3g} to {used.max():.3g}): the texture is tiled or spread over pages",
-            fix="--unwrap xatlas, which makes new uvs",
+            fix="--unwrap fast, which makes new uvs",
         )
     return mesh

@@ -8,6 +8,7 @@ from neuraltexgen.errors import UnwrapError
 MethodName = Literal[
     "auto",
     "keep",
+    "fast",
     "xatlas",
     "uvatlas",
     "blender",
@@ -24,7 +25,7 @@ MethodName = Literal[
 
 @dataclass(frozen=True)
 class UnwrapSettings:
-    """`method`: a row of METHODS, or auto: the mesh's own uvs where it has them, else xatlas.
+    """`method`: a row of METHODS, or auto: the mesh's own uvs where it has them, else fast.
 
     `resolution` and `gutter`, in texels: charts keep `gutter` texels apart on a texture of that size. `partitions`:
     pieces that uvatlas works on at the same time. `time_limit`: seconds that a back end in a process of its own gets.

@@ -1,0 +1,200 @@
+"""Regions grown by merging: neighbours whose normals agree become one, the cheapest pair per seam saved first."""
+
+from dataclasses import dataclass
+from typing import no_type_check
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int32
+from numba import njit
+
+from neuraltexgen.unwrap.fast.topology import Surface
+
+BALANCE = 1e-3
+"""What joining two regions costs besides, per area of the smaller: flat regions grow evenly, not face by face."""
+
+STEEP = 0.3
+"""Cosine to a region's mean normal below which a face counts as steep: laid flat it would be stretched, or folded."""
+
+STEEP_COST = 2.0
+"""What a region's steep faces add to its misfit, per area."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """`price`: misfit that a unit of seam is worth (both in root areas); `bend`: most misfit by area of any region."""
+
+    price: float
+    bend: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Graph:
+    """Regions, and the pairs of them that have a common border. `steep`: the area of a region's steep faces.
+
+    `barred` pairs were found to be too dear once, and so is whatever grows from them.
+    """
+
+    areas: Float64[np.ndarray, " r"]
+    sums: Float64[np.ndarray, "r 3"]
+    steep: Float64[np.ndarray, " r"]
+    a: Int32[np.ndarray, " e"]
+    b: Int32[np.ndarray, " e"]
+    length: Float64[np.ndarray, " e"]
+    barred: Bool[np.ndarray, " e"]
+
+
+def merge_regions(surface: Surface, labels: Int32[np.ndarray, " f"], growth: Growth) -> Int32[np.ndarray, " f"]:
+    """Labels with neighbouring regions joined, numbered from 0 as faces come.
+
+    A region's misfit is its area less the length of its summed normals, 0 for a plane, and STEEP_COST times the area of
+    its steep faces. Two regions are joined if that adds less misfit than `price` times their common border is long, and
+    the joint region's misfit stays below `bend` of its area. In each round those pairs are joined that are each other's
+    cheapest, so that the order is nearly that of rising cost (region merging for the piecewise constant Mumford-Shah
+    functional: Koepfler, Lopez, Morel 1994).
+    """
+    labels = first_come(labels)
+    graph = _graph(surface, labels)
+    while True:
+        offsets, members = members_of(labels, len(graph.areas))
+        args = (graph.areas, graph.sums, graph.steep, graph.a, graph.b, graph.length, graph.barred)
+        parent, tried = _join(
+            *args, offsets, members, surface.areas, surface.smooth, growth.price, growth.bend, STEEP, STEEP_COST
+        )
+        if not tried:
+            return labels
+        number = first_come(parent)
+        labels = number[labels]
+        graph = _shrink(graph, number, parent)
+
+
+def first_come(labels: Int32[np.ndarray, " n"]) -> Int32[np.ndarray, " n"]:
+    """The same partition, numbered from 0 in the order in which its labels come."""
+    return _first_come(labels, int(labels.max()) + 1 if len(labels) else 0)
+
+
+def _graph(surface: Surface, labels: np.ndarray) -> _Graph:
+    count = int(labels.max()) + 1
+    vectors = surface.smooth * surface.areas[:, None]
+    sums = np.stack([np.bincount(labels, vectors[:, k], count) for k in range(3)], axis=1)
+    axis = sums[labels]
+    steep = (axis * surface.smooth).sum(axis=1) < STEEP * np.linalg.norm(axis, axis=1)
+    flat = surface.neighbours.reshape(-1)
+    edge = np.flatnonzero(flat > np.arange(flat.size))
+    one, two = labels[edge // 3], labels[flat[edge] // 3]
+    length = surface.lengths.reshape(-1)[edge]
+    a, b, length, barred = _combine(one, two, length, np.zeros(len(edge), dtype=bool), count)
+    areas = np.bincount(labels, surface.areas, count)
+    return _Graph(areas, sums, np.bincount(labels, surface.areas * steep, count), a, b, length, barred)
+
+
+def _shrink(graph: _Graph, number: np.ndarray, parent: np.ndarray) -> _Graph:
+    """The graph of the joint regions, `number` of each old one; `steep` holds for those that `parent` names."""
+    count = int(number.max()) + 1
+    roots = np.empty(count, dtype=np.int64)
+    roots[number] = parent
+    return _Graph(
+        np.bincount(number, graph.areas, count),
+        np.stack([np.bincount(number, graph.sums[:, k], count) for k in range(3)], axis=1),
+        graph.steep[roots],
+        *_combine(number[graph.a], number[graph.b], graph.length, graph.barred, count),
+    )
+
+
+def _combine(
+    a: np.ndarray, b: np.ndarray, length: np.ndarray, barred: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Each pair of regions once, with the length of all their common edges."""
+    apart = a != b
+    a, b, length, barred = a[apart].astype(np.int64), b[apart], length[apart], barred[apart]
+    key = np.minimum(a, b) * count + np.maximum(a, b)
+    order = np.argsort(key, kind="stable")
+    key, length, barred = key[order], length[order], barred[order]
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    if len(first):
+        length, barred = np.add.reduceat(length, first), np.logical_or.reduceat(barred, first)
+    return (key[first] // count).astype(np.int32), (key[first] % count).astype(np.int32), length, barred
+
+
+@njit(cache=True)
+@no_type_check
+def members_of(labels, count):
+    """Offsets (count + 1) and, between them, the faces that have each label, in order."""
+    offsets = np.zeros(count + 1, np.int64)
+    for label in labels:
+        offsets[label + 1] += 1
+    offsets = np.cumsum(offsets)
+    at = offsets[:-1].copy()
+    members = np.empty(len(labels), np.int32)
+    for face in range(len(labels)):
+        members[at[labels[face]]] = face
+        at[labels[face]] += 1
+    return offsets, members
+
+
+@njit(cache=True)
+@no_type_check
+def _first_come(labels, count):
+    number = np.full(count, -1, np.int32)
+    result = np.empty(len(labels), np.int32)
+    used = 0
+    for i in range(len(labels)):
+        if number[labels[i]] < 0:
+            number[labels[i]] = used
+            used += 1
+        result[i] = number[labels[i]]
+    return result
+
+
+@njit(cache=True)
+@no_type_check
+def _join(
+    areas, sums, steep, a, b, length, barred, offsets, members, face_areas, normals, price, bend, cosine, steep_cost
+):
+    """The region that each one is joined to, and whether any pair was tried.
+
+    Those pairs are tried that are each other's cheapest. Too dear ones, with their steep faces, are barred for good.
+    """
+    count = len(areas)
+    cost = np.full(len(a), np.inf)
+    best = np.full(count, -1, np.int64)
+    for e in range(len(a)):
+        if not barred[e]:
+            cost[e] = _cost(a[e], b[e], length[e], areas, sums, bend)
+            if cost[e] < price:
+                for node in (a[e], b[e]):
+                    if best[node] < 0 or cost[e] < cost[best[node]]:
+                        best[node] = e
+    parent = np.arange(count).astype(np.int32)
+    tried = False
+    for e in range(len(a)):
+        one, two = a[e], b[e]
+        if best[one] == e and best[two] == e:
+            tried = True
+            axis = sums[one] + sums[two]
+            limit = cosine * np.sqrt((axis * axis).sum())
+            joint = 0.0
+            for node in (one, two):
+                for n in range(offsets[node], offsets[node + 1]):
+                    f = members[n]
+                    if axis[0] * normals[f, 0] + axis[1] * normals[f, 1] + axis[2] * normals[f, 2] < limit:
+                        joint += face_areas[f]
+            if cost[e] + steep_cost * (joint - steep[one] - steep[two]) / (length[e] + 1e-12) < price:
+                parent[two] = one
+                steep[one] = joint
+            else:
+                barred[e] = True
+    return parent, tried
+
+
+@njit(cache=True)
+@no_type_check
+def _cost(a, b, length, areas, sums, bend):
+    """Misfit added by joining two regions per length of border removed; infinite where the joint one bends too much."""
+    x, y, z = sums[a, 0] + sums[b, 0], sums[a, 1] + sums[b, 1], sums[a, 2] + sums[b, 2]
+    area = areas[a] + areas[b]
+    joint = np.sqrt(x * x + y * y + z * z)
+    if area - joint > bend * area:
+        return np.inf
+    one = np.sqrt(sums[a, 0] ** 2 + sums[a, 1] ** 2 + sums[a, 2] ** 2)
+    two = np.sqrt(sums[b, 0] ** 2 + sums[b, 1] ** 2 + sums[b, 2] ** 2)
+    return (one + two - joint + BALANCE * min(areas[a], areas[b])) / (length + 1e-12)

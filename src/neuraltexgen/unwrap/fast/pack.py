@@ -1,0 +1,210 @@
+"""Charts packed into a square by their true outlines, as large as fit, the largest first, each where it lies lowest."""
+
+from typing import no_type_check
+
+import numpy as np
+from jaxtyping import Float64
+from numba import njit, prange
+
+from neuraltexgen.errors import UnwrapError
+from neuraltexgen.unwrap.fast.layout import Layout
+from neuraltexgen.unwrap.fast.orient import orient_charts
+from neuraltexgen.unwrap.fast.raster import runs_of, spread, touched, turned, widened
+
+LADDER = np.array([0.955, 0.985, 1.015, 1.045])
+"""Shares of a scale that are tried in parallel; after that, scales between the largest that fits and the next."""
+
+FULL = 0.82
+"""Share of the square that charts with half their gutters are expected to fill: where the search begins."""
+
+FINEST = 0.01
+"""The search ends when the scale is known to this share."""
+
+SMALL = 32
+"""Charts of up to so many texels with their gutters are tried upright and lying only, not upside down, too."""
+
+LARGE = 96
+"""Charts of fewer texels look for a place only from where the last one of their size found its."""
+
+CLASSES = 64
+"""Sizes that are told apart when a place is looked for: steps of an eighth."""
+
+
+def pack_charts(
+    layout: Layout, places: Float64[np.ndarray, "p 2"], resolution: int, gutter: int
+) -> Float64[np.ndarray, "p 2"]:
+    """The points in texels, in [0, resolution]², charts at least `gutter` texels apart and half that from the sides.
+
+    All charts are scaled alike, as much as lets them fit, and turned. Raises UnwrapError where they don't fit at any
+    scale, because there are more charts than gutters leave room for.
+    """
+    upright, sizes = orient_charts(places, layout.point_starts)
+    order = np.argsort(-sizes.prod(axis=1), kind="stable")
+    problem = (layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter)
+    corners = upright[layout.corners]
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum() / 2)
+    guess = _guess(area, float(sizes.sum()) * 2, resolution, gutter)
+    scale, spots = 0.0, np.empty((0, 5), dtype=np.int64)
+    for _ in range(40):
+        scale, spots = _try(problem, guess * LADDER)
+        if scale == guess * LADDER[-1]:
+            guess *= LADDER[-1] / LADDER[0]
+        elif scale > 0:
+            break
+        else:
+            guess *= LADDER[0] / LADDER[-1]
+    if scale == 0:
+        raise UnwrapError(
+            f"unwrap fast: {layout.count} charts with gutters of {gutter} texels don't fit "
+            f"a texture of {resolution} x {resolution} texels",
+            fix="a larger --resolution or a smaller --gutter",
+        )
+    step = LADDER[-1] - LADDER[-2]
+    while step > FINEST:
+        step /= len(LADDER) + 1
+        better, found = _try(problem, scale * (1 + step * np.arange(1, len(LADDER) + 1)))
+        if better > 0:
+            scale, spots = better, found
+    return _put(upright * scale, layout, spots)
+
+
+def _guess(area: float, outline: float, resolution: int, gutter: int) -> float:
+    """The scale at which charts of this area, with half a gutter along their outline, fill FULL of the square."""
+    b, c = outline * (gutter + 1) / 2, -FULL * resolution**2
+    return (-b + np.sqrt(b * b - 4 * area * c)) / (2 * area) if area > 0 else 1.0
+
+
+def _try(problem: tuple, scales: np.ndarray) -> tuple[float, np.ndarray]:
+    """The largest of the scales at which all charts fit, and where they lie; 0 where there is none."""
+    spots = np.zeros((len(scales), len(problem[4]), 5), dtype=np.int64)
+    fits = np.zeros(len(scales), dtype=np.bool_)
+    _pack_all(problem, scales, spots, fits)
+    best = int(np.flatnonzero(fits)[-1]) if fits.any() else -1
+    return (float(scales[best]), spots[best]) if best >= 0 else (0.0, spots[0])
+
+
+def _put(places: np.ndarray, layout: Layout, spots: np.ndarray) -> Float64[np.ndarray, "p 2"]:
+    x0, y0, quarters, wide, tall = spots[np.repeat(np.arange(layout.count), np.diff(layout.point_starts))].T
+    x, y = places.T
+    across = np.choose(quarters, [x, tall - y, wide - x, y])
+    down = np.choose(quarters, [y, x, tall - y, wide - x])
+    return np.stack([x0 + across, y0 + down], axis=1)
+
+
+@njit(cache=True, parallel=True)
+@no_type_check
+def _pack_all(problem, scales, spots, fits):
+    corners, places, faces, starts, order, resolution, gutter = problem
+    for n in prange(len(scales)):
+        fits[n] = _pack(corners, places, faces, starts, order, resolution, gutter, scales[n], spots[n])
+
+
+@njit(cache=True)
+@no_type_check
+def _pack(corners, places, faces, starts, order, resolution, gutter, scale, spots):
+    """Whether all charts fit at the scale. `spots`: x, y, quarter turns, the mask's width and height before them."""
+    margin = (gutter + 1) // 2
+    # Texel (row, column) of the texture is at (row + gutter, column + gutter): masks with gutters may stick out.
+    side = resolution + 2 * gutter
+    # Where the run that a texel belongs to ends: negative for runs of taken texels.
+    ends = np.full((side, side), side, np.int32)
+    taken = np.zeros((side, side), np.bool_)
+    # Where the last chart of about this width and height found place: the next one need not look lower.
+    known = np.full((CLASSES, CLASSES), margin, np.int32)
+    for chart in order:
+        mask = touched(corners, places, faces[starts[chart] : starts[chart + 1]], scale)
+        if max(mask.shape) > resolution - 2 * margin:
+            return False
+        wide = widened(mask, gutter)
+        best, lowest, top = -1, 0, side
+        left = 0
+        for quarters in range(4 if max(wide.shape) > SMALL else 2):
+            runs = spread(runs_of(turned(wide, quarters)))
+            height, width = (wide.shape[1], wide.shape[0]) if quarters % 2 else wide.shape
+            a, b = _size_class(width), _size_class(height)
+            x, y = _first_place(
+                ends,
+                runs,
+                width,
+                height,
+                margin,
+                known[a, b] if max(width, height) < LARGE else margin,
+                side - margin,
+                top - height,
+            )
+            if y >= 0:
+                known[a, b] = y
+                best, left, lowest, top = quarters, x, y, y + height
+        if best < 0:
+            return False
+        spots[chart, 0], spots[chart, 1], spots[chart, 2] = left, lowest, best
+        spots[chart, 3], spots[chart, 4] = mask.shape[1], mask.shape[0]
+        _take(ends, taken, turned(mask, best), left + gutter, lowest + gutter)
+    return True
+
+
+@njit(cache=True)
+@no_type_check
+def _size_class(texels):
+    return min(int(np.log(texels) / np.log(1.125)), CLASSES - 1)
+
+
+@njit(cache=True)
+@no_type_check
+def _first_place(ends, runs, width, height, first, lowest, last, limit):
+    """A low place where no run meets a taken texel, below `limit`; (-1, -1) where none is found.
+
+    Rows are tried in steps of a part of the height, then those just below the first that has room one by one.
+    """
+    step = max(1, height // 16)
+    top = min(last - height + 1, limit)
+    for coarse in range(lowest, top, step):
+        x = _room(ends, runs, width, first, last, coarse)
+        if x >= 0:
+            for y in range(max(coarse - step + 1, lowest), coarse):
+                finer = _room(ends, runs, width, first, last, y)
+                if finer >= 0:
+                    return finer, y
+            return x, coarse
+    return -1, -1
+
+
+@njit(cache=True)
+@no_type_check
+def _room(ends, runs, width, first, last, y):
+    """The leftmost x at which no run meets a taken texel, y rows up; -1 where there is none."""
+    likely = 0
+    x = first
+    while x <= last - width:
+        ahead = 0
+        for n in range(-1, len(runs)):
+            # The run that was met last is the likeliest to be met again.
+            run = likely if n < 0 else n
+            row = y + runs[run, 0]
+            end = ends[row, x + runs[run, 1]]
+            if end < 0:
+                ahead = -end - runs[run, 1]
+            elif end < x + runs[run, 2]:
+                ahead = -ends[row, end] - runs[run, 1]
+            if ahead > 0:
+                likely = run
+                break
+        if ahead == 0:
+            return x
+        x = ahead
+    return -1
+
+
+@njit(cache=True)
+@no_type_check
+def _take(ends, taken, mask, x, y):
+    side = ends.shape[1]
+    for i in range(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            taken[y + i, x + j] |= mask[i, j]
+        end = side
+        for column in range(side - 1, -1, -1):
+            if column < side - 1 and taken[y + i, column] != taken[y + i, column + 1]:
+                end = column + 1
+            ends[y + i, column] = -end if taken[y + i, column] else end
