@@ -29,6 +29,10 @@ class CameraError(NeuralTexGenError):
     """A camera model, its parameters or a pose make no sense."""
 
 
+class ReconstructError(NeuralTexGenError):
+    """Cameras or a surface can't be made from photos or depth maps, or a package that this needs is missing."""
+
+
 class EnhanceError(NeuralTexGenError):
     """A super-resolution model can't be used, or the enhanced photos have no place to go."""
 
