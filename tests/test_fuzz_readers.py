@@ -23,7 +23,7 @@ from neuraltexgen.errors import NeuralTexGenError
 from neuraltexgen.images import photo_size, read_depth, read_exr, read_mask, read_photo, write_exr, write_png
 from neuraltexgen.meshes import read_mesh, split_seams, write_mesh
 from neuraltexgen.readers import ReadOptions, read_capture, read_prepared
-from neuraltexgen.scene import Mesh
+from neuraltexgen.scene import DepthMap, Mesh, Scene
 
 SCENES = Path(__file__).parents[2] / "shared" / "scenes"
 TOTAL = int(os.environ.get("FUZZ", "3000"))
@@ -80,12 +80,19 @@ def swap_bytes(data: bytes, rng: np.random.Generator) -> bytes:
 MUTATIONS = (flip_bits, flip_header_bits, truncate, replace_number, drop_line, giant_count, swap_bytes)
 
 
+def look_through(scene: Scene) -> None:
+    inspect(scene)
+    for view in scene.views:
+        if view.depth is not None:
+            read_depth(view.depth)
+
+
 def run_scene(root: Path) -> None:
-    inspect(read_capture(root))
+    look_through(read_capture(root))
 
 
 def run_strict_scene(root: Path) -> None:
-    inspect(read_capture(root, ReadOptions(missing="error", masks=root / "masks")))
+    look_through(read_capture(root, ReadOptions(missing="error", masks=root / "masks")))
 
 
 def run_prepared(root: Path) -> None:
@@ -106,7 +113,7 @@ def run_images(root: Path) -> None:
         read_photo(path, upright=True)
         read_mask(path)
         if "grey" in path.name:
-            read_depth(path)
+            read_depth(DepthMap(path, 1.0))
 
 
 def tiny_colmap_text(root: Path) -> None:
@@ -203,7 +210,7 @@ def further(capture: Capture) -> "Target":
         where.append(capture.write(root, tiny.tiny().poses))
 
     def run(_: Path) -> None:
-        inspect(read_capture(where[-1], ReadOptions(format=capture.reader)))
+        look_through(read_capture(where[-1], ReadOptions(format=capture.reader)))
 
     return make, run
 

@@ -1,6 +1,7 @@
 """Photos of every kind, masks, depth, EXR and PNG; and what is broken says so."""
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from neuraltexgen.images import (
     write_exr,
     write_png,
 )
+from neuraltexgen.scene import Camera, DepthMap
 
 
 @pytest.fixture
@@ -222,15 +224,60 @@ def test_mask_is_true_where_anything_is_not_black(tmp_path: Path) -> None:
         assert np.array_equal(read_mask(file), expected), file.name
 
 
-def test_depth_keeps_raw_values(tmp_path: Path) -> None:
-    values = np.array([[0, 1, 1000], [3000, 65535, 256]], np.uint16)
-    Pillow.fromarray(values).save(tmp_path / "a.png")
-    (tmp_path / "a.pgm").write_bytes(b"P5\n3 2\n65535\n" + values.astype(">u2").tobytes())
-    for file in tmp_path.iterdir():
-        assert np.array_equal(read_depth(file), values), file.name
-    Pillow.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "c.png")
-    with pytest.raises(ImageError, match="grey"):
-        read_depth(tmp_path / "c.png")
+DEPTH = np.array([[0, 1, 1000], [3000, 65535, 256]], np.uint16)
+
+
+def write_depth(path: Path, values: np.ndarray) -> Path:
+    if path.suffix == ".exr":
+        write_exr(path, {"Z": values.astype(np.float32), "A": np.ones(values.shape, np.float32)})
+    elif path.suffix == ".npy":
+        np.save(path, values)
+    elif path.suffix == ".pgm":
+        height, width = values.shape
+        path.write_bytes(f"P5\n{width} {height}\n65535\n".encode() + values.astype(">u2").tobytes())
+    else:
+        Pillow.fromarray(values).save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pgm", ".exr", ".npy", ".tif"])
+def test_depth_comes_in_world_units_with_what_is_valid(tmp_path: Path, suffix: str) -> None:
+    depth = DepthMap(write_depth(tmp_path / f"a{suffix}", DEPTH), 0.25)
+    metres, valid = read_depth(depth)
+    assert np.array_equal(metres, DEPTH * np.float32(0.25))
+    assert np.array_equal(valid, DEPTH > 0)
+    metres, valid = read_depth(replace(depth, invalid=(256, 65535)))
+    assert valid.sum() == 3
+    assert np.array_equal(metres, np.where(valid, DEPTH, 0) * np.float32(0.25))
+    mask = tmp_path / "mask.png"
+    Pillow.fromarray((DEPTH != 1000).astype(np.uint8)).save(mask)
+    assert np.array_equal(read_depth(replace(depth, mask=mask))[1], (DEPTH > 0) & (DEPTH != 1000))
+
+
+@pytest.mark.parametrize("suffix", [".exr", ".npy"])
+def test_depth_that_is_not_finite_or_negative_is_invalid(tmp_path: Path, suffix: str) -> None:
+    values = np.array([[np.nan, np.inf, -np.inf], [-1, 2, 3e38]], np.float32)
+    metres, valid = read_depth(DepthMap(write_depth(tmp_path / f"a{suffix}", values), 10.0))
+    assert np.array_equal(valid, [[False] * 3, [False, True, False]])  # 3e39 leaves float32
+    assert np.array_equal(metres, [[0, 0, 0], [0, 20, 0]])
+
+
+def test_bad_depth_is_an_image_error(tmp_path: Path) -> None:
+    good = write_depth(tmp_path / "good.png", DEPTH)
+    Pillow.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colour.png")
+    np.save(tmp_path / "object.npy", np.array([[{}, 1]], object), allow_pickle=True)
+    np.save(tmp_path / "flat.npy", np.zeros(4))
+    (tmp_path / "cut.npy").write_bytes(write_depth(tmp_path / "whole.npy", DEPTH).read_bytes()[:-3])
+    (tmp_path / "text.npy").write_text("hello")
+    write_exr(tmp_path / "two.exr", {"X": np.ones((2, 3), np.float32), "W": np.ones((2, 3), np.float32)})
+    camera = Camera("PINHOLE", 2, 3, (1.0, 1.0, 1.0, 1.0))
+    wrong = [DepthMap(tmp_path / name, 1.0) for name in ("colour.png", "object.npy", "flat.npy", "cut.npy")]
+    wrong += [DepthMap(tmp_path / name, 1.0) for name in ("text.npy", "two.exr", "none.png", "none.npy", "none.exr")]
+    wrong += [DepthMap(good, 1.0, mask=tmp_path / "colour.png"), DepthMap(good, 1.0, camera)]
+    for depth in wrong:
+        with pytest.raises(ImageError) as caught:
+            read_depth(depth)
+        assert str(tmp_path) in caught.value.message
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".exr", ".webp", ".tif"])

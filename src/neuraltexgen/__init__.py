@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from neuraltexgen.prepared import fit_prepared, write_uv_maps
     from neuraltexgen.readers import ReadOptions, read_capture
     from neuraltexgen.recipes import PUBLISHED, FitSettings
-    from neuraltexgen.scene import Camera, Mesh, Scene, View
+    from neuraltexgen.scene import Camera, DepthMap, Mesh, Scene, View
     from neuraltexgen.style import StyleSettings
     from neuraltexgen.texture import TextureSettings
     from neuraltexgen.training import TrainSettings
@@ -32,6 +32,7 @@ __all__ = [
     "PUBLISHED",
     "Camera",
     "ConfidenceSettings",
+    "DepthMap",
     "EnhanceSettings",
     "ExportOptions",
     "FitSettings",
@@ -69,6 +70,7 @@ _MODULES = {
     "PUBLISHED": "recipes",
     "Camera": "scene",
     "ConfidenceSettings": "visibility",
+    "DepthMap": "scene",
     "EnhanceSettings": "enhance",
     "ExportOptions": "export",
     "FitSettings": "recipes",

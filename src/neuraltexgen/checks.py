@@ -136,7 +136,11 @@ def _few_views(e: _Evidence) -> list[str]:
 
 
 def _no_mesh(e: _Evidence) -> list[str]:
-    return ["no mesh was found: give one with --mesh M"] if e.scene.mesh is None else []
+    if e.scene.mesh is not None:
+        return []
+    depths = sum(view.depth is not None for view in e.scene.views)
+    how = f", or make one of the {depths} depth maps: neuraltexgen reconstruct" if depths else ""
+    return [f"no mesh was found: give one with --mesh M{how}"]
 
 
 def _unseen_mesh(e: _Evidence) -> list[str]:

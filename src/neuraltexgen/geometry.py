@@ -8,7 +8,7 @@ import pycolmap
 from jaxtyping import Bool, Float, Float32, Float64
 
 from neuraltexgen.errors import CameraError
-from neuraltexgen.scene import Camera
+from neuraltexgen.scene import Camera, View
 from neuraltexgen.types import Points, Pose
 
 CV_FROM_GL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -120,6 +120,34 @@ def resize_camera(camera: Camera, width: int, height: int) -> Camera:
     resized = copy.copy(colmap_camera(camera))
     resized.rescale(width, height)
     return Camera(camera.model, width, height, tuple(float(value) for value in resized.params))
+
+
+def depth_camera(view: View, width: int, height: int) -> Camera:
+    """The camera that a view's depth map of width x height pixels is seen through: its own, else the photo's, scaled.
+
+    Raises CameraError: the sizes are of different shapes.
+    """
+    stated = view.depth.camera if view.depth is not None and view.depth.camera is not None else view.camera
+    if (stated.width, stated.height) == (width, height):
+        return stated
+    if not same_shape((stated.width, stated.height), (width, height)):
+        raise CameraError(
+            f"{view.name}: the depth map is {width}x{height}, its camera {stated.width}x{stated.height}: another shape"
+        )
+    return resize_camera(stated, width, height)
+
+
+def depth_from_world(view: View) -> Pose:
+    """The pose of the camera that a view's depth map is seen through."""
+    if view.depth is None or view.depth.cam_from_depth is None:
+        return view.cam_from_world
+    return invert_pose(view.depth.cam_from_depth) @ view.cam_from_world
+
+
+def same_shape(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    """Whether one size scales to the other to within a pixel of the smaller one."""
+    (width, height), (w, h) = (a, b) if a[0] <= b[0] else (b, a)
+    return abs(h * width / w - height) <= 1 or abs(w * height / h - width) <= 1
 
 
 def pinhole(camera: Camera) -> tuple[float, float, float, float] | None:

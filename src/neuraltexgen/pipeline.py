@@ -8,11 +8,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from neuraltexgen.enhance import EnhanceSettings, enhance_scene
-from neuraltexgen.errors import MeshError, ReaderError
+from neuraltexgen.errors import ConfigError, MeshError, ReaderError
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
+from neuraltexgen.meshes import write_mesh
 from neuraltexgen.readers import ReadOptions, read_capture
+from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
@@ -21,6 +23,9 @@ from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.views import ViewSettings, prepare_views
+
+RECONSTRUCTED = "mesh.ply"
+"""Where a mesh made of depth maps lies in the output folder."""
 
 FILL_WEIGHT = 0.02
 """A texel that got less than this share of one pixel is filled from its neighbours: its own value is mostly noise."""
@@ -33,11 +38,13 @@ OVERLAP_SHARE = 0.001
 class Job:
     """Everything that decides a run, in the order of the flow.
 
-    `renderer` makes the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and
+    `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has; None: it must have one. `renderer`
+    makes the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and
     uvs between runs; None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
+    reconstruct: ReconstructSettings | None = None
     enhance: EnhanceSettings = EnhanceSettings()
     unwrap: UnwrapSettings = UnwrapSettings()
     views: ViewSettings = ViewSettings()
@@ -76,10 +83,15 @@ def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: 
     clock = Clock()
     with clock.stage("read"):
         scene = read_capture(capture, job.read)
+    made: tuple[Path, ...] = ()
+    if job.reconstruct is not None:
+        with clock.stage("reconstruct"):
+            scene = _reconstructed(scene, out, job, progress)
+            made = (out / RECONSTRUCTED,)
     outcome = texture_scene(scene, out, job, progress, clock)
     with clock.stage("export"):
         files = export_textured_mesh(out, outcome.mesh, outcome.texture, job.export)
-    return replace(outcome, files=files, seconds=dict(clock.seconds))
+    return replace(outcome, files=(*files, *made), seconds=dict(clock.seconds))
 
 
 def texture_scene(
@@ -131,9 +143,7 @@ def unwrapped(
     """
     mesh = scene.mesh
     if mesh is None:
-        raise ReaderError(
-            f"{scene.format}: {scene.name} has no mesh", fix="--mesh FILE with a mesh in the frame of the cameras"
-        )
+        raise _no_mesh(scene)
     key = content_key(mesh_key(mesh), settings.method, settings.resolution, settings.gutter)
     path = cache / f"unwrapped-{key}.npz"
     if path.exists():
@@ -146,6 +156,29 @@ def unwrapped(
     with whole_file(path) as temporary:
         np.savez(temporary, uvs=mesh.uvs, uv_faces=mesh.uv_faces, method=np.array(method))
     return mesh, method
+
+
+def _reconstructed(scene: Scene, out: Path, job: Job, progress: Progress) -> Scene:
+    """The scene with a mesh made of its depth maps, which is also written to `out`."""
+    if job.reconstruct is None:
+        return scene
+    if job.read.mesh is not None:
+        raise ConfigError("--reconstruct and --mesh both name the mesh", fix="one of them")
+    mesh, note = cached_mesh(scene, job.reconstruct, job.cache or out / ".cache", progress)
+    write_mesh(out / RECONSTRUCTED, mesh)
+    return replace(scene, mesh=mesh, notes=(*scene.notes, note))
+
+
+def _no_mesh(scene: Scene) -> ReaderError:
+    depths = sum(view.depth is not None for view in scene.views)
+    if depths == 0:
+        return ReaderError(
+            f"{scene.format}: {scene.name} has no mesh", fix="--mesh FILE with a mesh in the frame of the cameras"
+        )
+    return ReaderError(
+        f"{scene.format}: {scene.name} has no mesh, but {depths} depth maps to make one of",
+        fix="texture with --reconstruct, or `neuraltexgen reconstruct CAPTURE -o mesh.ply` and then --mesh mesh.ply",
+    )
 
 
 def mesh_key(mesh: Mesh) -> str:

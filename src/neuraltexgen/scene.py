@@ -69,12 +69,54 @@ class Camera:
             raise CameraError(f"camera {self.model}: parameters must be finite, got {self.params}")
 
 
+@dataclass(frozen=True)
+class Blob:
+    """A depth map inside a larger file: `length` bytes from byte `at`, unsigned 16-bit little-endian, row by row.
+
+    `packed`: they are compressed with zlib.
+    """
+
+    at: int
+    length: int
+    width: int
+    height: int
+    packed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMap:
+    """A depth map on disk: what it holds, and through which camera it looks.
+
+    It holds z-depth: distances along the camera's axis, not along rays. `unit` is what one stored count is in world
+    units. 0, negative and non-finite values are invalid, and besides them the stored values in `invalid` and the black
+    pixels of the file `mask`, of the same size. `camera` is None where it is the photo's own at the depth map's
+    resolution; `cam_from_depth` (4x4: the photo's camera from the depth camera) is None where they are at one place.
+    `blob` says where in `path` the values lie, where that is no image file.
+
+    Raises CameraError: a unit that is not positive, or a `cam_from_depth` that is no rigid motion.
+    """
+
+    path: Path
+    unit: float
+    camera: Camera | None = None
+    cam_from_depth: Pose | None = None
+    invalid: tuple[int, ...] = ()
+    mask: Path | None = None
+    blob: Blob | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.unit < np.inf:
+            raise CameraError(f"{self.path}: the unit of a depth map must be positive and finite, got {self.unit}")
+        if self.cam_from_depth is not None:
+            check_pose(self.cam_from_depth, self.path.name)
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """One photo and the camera that took it.
 
     `cam_from_world` is 4x4, OpenCV axes (x right, y down, z forward): a rotation and a translation, no scale.
-    `photo`, `mask` and `depth` are files; a mask's black pixels are ignored. `exif_upright`: the intrinsics belong to
+    `photo` and `mask` are files; a mask's black pixels are ignored. `exif_upright`: the intrinsics belong to
     the photo after its EXIF orientation is applied (most formats, COLMAP too, mean the raw pixels).
 
     Raises CameraError: a pose that is not finite, is no rigid motion, or mirrors.
@@ -85,7 +127,7 @@ class View:
     cam_from_world: Pose
     photo: Path
     mask: Path | None = None
-    depth: Path | None = None
+    depth: DepthMap | None = None
     exif_upright: bool = False
 
     def __post_init__(self) -> None:

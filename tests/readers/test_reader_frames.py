@@ -21,7 +21,8 @@ def test_frames_depths_and_intrinsics_come_back(tmp_path: Path, info: bool) -> N
     assert (scene.left_out, scene.notes) == ((), ())
     for view, (name, pose) in zip(scene.views, tiny.tiny().poses.items(), strict=True):
         assert view.name == f"frame-00000{name}"
-        assert view.depth == root / f"{view.name}.depth.png"
+        assert view.depth is not None
+        assert view.depth.path == root / f"{view.name}.depth.png"
         assert np.allclose(view.cam_from_world, pose, atol=1e-8)
         assert (view.camera.model, view.camera.params) == ("PINHOLE", tiny.PINHOLE)
     assert scene.mesh is not None

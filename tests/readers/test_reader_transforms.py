@@ -117,7 +117,9 @@ def test_masks_and_depths_are_found(tmp_path: Path) -> None:
     mask, depth = tiny.photo(root / "masks" / "1.png"), tiny.photo(root / "depth" / "1.png")
     change(root, lambda whole: whole["frames"][0].update(mask_path="masks/1.png", depth_file_path="depth/1.png"))
     first, second, _ = read_capture(root).views
-    assert (first.mask, first.depth) == (mask, depth)
+    assert first.mask == mask
+    assert first.depth is not None
+    assert first.depth.path == depth
     assert (second.mask, second.depth) == (None, None)
     mask.unlink()
     left_out = read_capture(root).left_out

@@ -33,6 +33,7 @@ from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
 from neuraltexgen.pipeline import Job, texture_capture, unwrapped
 from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
+from neuraltexgen.reconstruct import ReconstructSettings
 from neuraltexgen.training import TrainSettings
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 
@@ -48,6 +49,8 @@ class Texture:
     """A capture's folder, or the file that defines it."""
     out: Out = Path("textured")
     """Where everything is written."""
+    reconstruct: bool = False
+    """First make the mesh of the capture's depth maps (extra open3d); kept as mesh.ply."""
     texture_size: int | None = None
     """Side of the texture in texels; chosen from the photos' detail if not given."""
     unwrap: Method = "auto"
@@ -72,6 +75,7 @@ class Texture:
         """The library's settings."""
         return Job(
             read=self.reading.settings(),
+            reconstruct=ReconstructSettings() if self.reconstruct else None,
             enhance=self.enhancing.settings(),
             unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048),
             views=self.sampling.settings(),

@@ -12,6 +12,7 @@ from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, Unwrap
 from neuraltexgen.cli.converting import Convert
 from neuraltexgen.cli.enhancing import Enhance
 from neuraltexgen.cli.losses import Losses
+from neuraltexgen.cli.reconstructing import Reconstruct
 from neuraltexgen.errors import NeuralTexGenError
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
@@ -22,6 +23,7 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
     Annotated[Info, tyro.conf.subcommand("info")],
     Annotated[Convert, tyro.conf.subcommand("convert")],
     Annotated[Enhance, tyro.conf.subcommand("enhance")],
+    Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")],
     Annotated[Unwrap, tyro.conf.subcommand("unwrap")],
     Annotated[UVMaps, tyro.conf.subcommand("uvmap")],
     Annotated[Fit, tyro.conf.subcommand("fit")],

@@ -1,7 +1,8 @@
 """Pixels from files and back: photos, masks, depth maps, EXR, PNG. Every failure is an `ImageError`."""
 
+from neuraltexgen.images.depth import read_depth
 from neuraltexgen.images.exr import read_exr, write_exr
-from neuraltexgen.images.photo import LoadedPhoto, exif_swaps, photo_size, read_depth, read_mask, read_photo
+from neuraltexgen.images.photo import LoadedPhoto, exif_swaps, photo_size, read_mask, read_photo
 from neuraltexgen.images.png import write_png
 
 __all__ = [

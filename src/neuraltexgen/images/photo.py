@@ -1,4 +1,4 @@
-"""Photos, masks and depth maps of any common kind as plain arrays; what had to be converted is said in notes."""
+"""Photos and masks of any common kind as plain arrays; what had to be converted is said in notes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt16
+from jaxtyping import Float32, Shaped
 from PIL import Image as Pillow
 
 from neuraltexgen.errors import ImageError
@@ -42,7 +42,7 @@ def read_photo(path: Path, *, upright: bool = False) -> LoadedPhoto:
     """
     if _is_exr(path):
         return _exr_photo(path)
-    with _open(path) as image:
+    with open_image(path) as image:
         orientation = _orientation(image) if upright else 1
         header = png_header(path)
         if header is not None and header.deep_colour:
@@ -60,7 +60,7 @@ def photo_size(path: Path, *, upright: bool = False) -> tuple[int, int]:
     """
     if _is_exr(path):
         return exr_size(path)
-    with _open(path) as image:
+    with open_image(path) as image:
         width, height = image.size
         return (height, width) if upright and _orientation(image) >= 5 else (width, height)
 
@@ -69,7 +69,7 @@ def exif_swaps(path: Path) -> bool:
     """Whether the photo's EXIF orientation swaps its width and height. Raises ImageError as `photo_size` does."""
     if _is_exr(path):
         return False
-    with _open(path) as image:
+    with open_image(path) as image:
         return _orientation(image) >= 5
 
 
@@ -80,28 +80,14 @@ def read_mask(path: Path) -> Mask:
     """
     if _is_exr(path):
         return np.any([channel != 0 for name, channel in read_exr(path).items() if name != "A"], axis=0)
-    with _open(path) as image:
+    with open_image(path) as image:
         if image.mode == "1" or image.mode.startswith(("I", "F")):
             return np.asarray(image) != 0
         return np.any(np.asarray(image.convert("RGB")), axis=2)
 
 
-def read_depth(path: Path) -> UInt16[np.ndarray, "h w"]:
-    """The raw values of a depth map stored as a grey image of 8 or 16 bits; unit and invalid values are the format's.
-
-    Raises ImageError: missing, empty, truncated, not an image, in colour, or with values beyond 16 bits.
-    """
-    with _open(path) as image:
-        if image.mode not in ("L", "I") and not image.mode.startswith("I;16"):
-            raise ImageError(f"{path}: a depth map must be a grey 8- or 16-bit image, this one is {image.mode}")
-        values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise ImageError(f"{path}: depth values from {values.min()} to {values.max()} don't fit 16 bits")
-    return values.astype(np.uint16)
-
-
 @contextmanager
-def _open(path: Path) -> Iterator[Pillow.Image]:
+def open_image(path: Path) -> Iterator[Pillow.Image]:
     """The opened image. Whatever Pillow raises while it is open becomes an ImageError: its decoders raise anything."""
     try:
         stored = path.stat().st_size
@@ -171,7 +157,7 @@ def _pillow_photo(path: Path, image: Pillow.Image) -> LoadedPhoto:
 def _deep_png_photo(path: Path) -> LoadedPhoto:
     samples = read_deep_png(path)
     if samples is None:
-        with _open(path) as image:
+        with open_image(path) as image:
             shallow = _pillow_photo(path, image)
         return LoadedPhoto(shallow.pixels, shallow.alpha, (*shallow.notes, "interlaced 16-bit photo read at 8 bits"))
     channels = samples.shape[2]

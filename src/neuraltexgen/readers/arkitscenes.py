@@ -2,11 +2,12 @@
 
 A line of the trajectory is time, rotation vector, translation: world to camera, OpenCV axes. A `.pincam` is w h fx fy
 cx cy. Photo, intrinsics and pose belong together by the time in their names, to within a few milliseconds. The
-principal point is taken as counted from the top-left pixel's corner.
+principal point is taken as counted from the top-left pixel's corner. Depth is in millimetres, seen through the photo's
+camera at a lower resolution; pixels of confidence 0 are not used.
 Source: threedod/benchmark_scripts/utils/tenFpsDataLoader.py, https://github.com/apple/ARKitScenes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import PHOTO_SUFFIXES, ReadOptions, find_mesh, is_file, numbers_in, pixel_size, read_text
 from neuraltexgen.readers.lenses import Lens, perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world, pose_from_axis_angle
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import DepthMap, Scene
 
 ROOTS = ("", "*_frames")
 KINDS = ("wide", "vga_wide", "lowres_wide")
@@ -59,7 +60,11 @@ def read(path: Path, options: ReadOptions) -> Scene:
     lenses = _by_time(root / f"{kind}_intrinsics", (".pincam",))
     photos = _by_time(options.images or root / kind, PHOTO_SUFFIXES)
     repairs = Repairs()
-    drafts = [_draft(p, t, poses, lenses, repairs) for t, p in zip(photos.times.tolist(), photos.values, strict=True)]
+    depths, confidences = _by_time(root / "lowres_depth", (".png",)), _by_time(root / "confidence", (".png",))
+    drafts = []
+    for time, photo in zip(photos.times.tolist(), photos.values, strict=True):
+        draft = _draft(photo, time, poses, lenses, repairs)
+        drafts.append(replace(draft, depth=_depth(time, depths, confidences)))
     return make_scene("arkitscenes", root, drafts, options, find_mesh("arkitscenes", root, MESHES, options), repairs)
 
 
@@ -105,6 +110,13 @@ def _draft(photo: Path, time: float, poses: _Timed, lenses: _Timed, repairs: Rep
     except ReaderError as error:
         return Draft(photo.name, photo, problem=error.message)
     return Draft(photo.name, photo, lens.model, lens.params, lens.size, pose)
+
+
+def _depth(time: float, depths: _Timed, confidences: _Timed) -> DepthMap | None:
+    depth, confidence = depths.nearest(time, LATEST), confidences.nearest(time, LATEST)
+    if not isinstance(depth, Path):
+        return None
+    return DepthMap(depth, 0.001, mask=confidence if isinstance(confidence, Path) else None)
 
 
 def _lens(pincam: Path) -> Lens:

@@ -1,18 +1,18 @@
 """From the views as a capture's files state them to a scene: each is paired with its photo and mask, or left out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
 from neuraltexgen.errors import CameraError, ImageError, ReaderError
-from neuraltexgen.geometry import check_camera, resize_camera
+from neuraltexgen.geometry import check_camera, resize_camera, same_shape
 from neuraltexgen.images import photo_size
 from neuraltexgen.readers.find import PHOTO_SUFFIXES, ReadOptions, is_file
 from neuraltexgen.readers.poses import Repairs
-from neuraltexgen.scene import Camera, LeftOut, Mesh, Scene, View
+from neuraltexgen.scene import Camera, DepthMap, LeftOut, Mesh, Scene, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class Draft:
     """A view as the capture's files state it, before its photo is opened.
 
     `size` is (width, height) where the capture states it, else None and the photo's own is taken. `problem` says why
-    the view can't be used, where the reader knows already.
+    the view can't be used, where the reader knows already. A `depth` whose file is missing counts as none.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Draft:
     size: tuple[int, int] | None = None
     cam_from_world: Float64[np.ndarray, "4 4"] | None = None
     mask: Path | None = None
-    depth: Path | None = None
+    depth: DepthMap | None = None
     problem: str | None = None
 
 
@@ -85,8 +85,14 @@ def _view(draft: Draft, options: ReadOptions, repairs: Repairs) -> View:
         mask = find_mask(options.masks, draft.name, draft.photo)
     if mask is not None:
         _check_mask(mask, (camera.width, camera.height), stored)
-    depth = draft.depth if draft.depth is not None and is_file(draft.depth) else None
-    return View(draft.name, camera, draft.cam_from_world, draft.photo, mask, depth, upright)
+    return View(draft.name, camera, draft.cam_from_world, draft.photo, mask, _depth(draft.depth), upright)
+
+
+def _depth(stated: DepthMap | None) -> DepthMap | None:
+    """The depth map if its file is there, with its mask if that is."""
+    if stated is None or not is_file(stated.path):
+        return None
+    return stated if stated.mask is None or is_file(stated.mask) else replace(stated, mask=None)
 
 
 def _fit_camera(camera: Camera, photo: Path, stored: tuple[int, int], repairs: Repairs) -> tuple[Camera, bool]:
@@ -94,22 +100,16 @@ def _fit_camera(camera: Camera, photo: Path, stored: tuple[int, int], repairs: R
     stated = (camera.width, camera.height)
     if stored == stated:
         return camera, False
-    if _same_shape(stated, stored):
+    if same_shape(stated, stored):
         repairs.add("{n} photos differ in size from their intrinsics: intrinsics scaled to the photo")
         return resize_camera(camera, *stored), False
     turned = photo_size(photo, upright=True)
-    if turned != stored and _same_shape(stated, turned):
+    if turned != stored and same_shape(stated, turned):
         repairs.add("{n} photos are turned by their EXIF orientation to match their intrinsics")
         return (camera if turned == stated else resize_camera(camera, *turned)), True
     raise ReaderError(
         f"the photo is {stored[0]}x{stored[1]} but its intrinsics are for {stated[0]}x{stated[1]}: another shape"
     )
-
-
-def _same_shape(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    """Whether one size scales to the other to within a pixel of the smaller one."""
-    (width, height), (w, h) = (a, b) if a[0] <= b[0] else (b, a)
-    return abs(h * width / w - height) <= 1 or abs(w * height / h - width) <= 1
 
 
 def find_mask(folder: Path, view: str, photo: Path) -> Path | None:

@@ -1,7 +1,8 @@
 """Matterport3D's undistorted photos: `undistorted_camera_parameters/HOUSE.conf`.
 
 A line `scan DEPTH COLOUR m00 .. m33` is camera to world, row by row, OpenGL axes; the line `intrinsics_matrix` before
-it says fx 0 cx 0 fy cy 0 0 1 with the origin in the photo's bottom-left corner.
+it says fx 0 cx 0 fy cy 0 0 1 with the origin in the photo's bottom-left corner. Depth maps lie pixel on pixel with the
+photos; a count is 0.25 mm along the camera's axis, 0 is no reading.
 Source: data_organization.md, https://github.com/niessner/Matterport.
 """
 
@@ -15,7 +16,7 @@ from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import ReadOptions, files_like, find_mesh, find_photo, is_file, numbers_in, read_text
 from neuraltexgen.readers.lenses import Lens, perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world, pinhole_of
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import DepthMap, Scene
 
 FILES = ("undistorted_camera_parameters/*.conf", "*/undistorted_camera_parameters/*.conf", "*.conf")
 MARK = "dataset matterport"
@@ -68,7 +69,7 @@ def _draft(words: list[str], stated: str, folders: list[Path], depths: Path, rep
         pose = cam_from_world(values.reshape(4, 4), repairs, camera_to_world=True, gl=True)
     except (ImageError, ReaderError) as error:
         return Draft(name, photo, problem=error.message)
-    return Draft(name, photo, lens.model, lens.params, lens.size, pose, depth=depths / words[0])
+    return Draft(name, photo, lens.model, lens.params, lens.size, pose, depth=DepthMap(depths / words[0], 0.00025))
 
 
 def _lens(stated: str, size: tuple[int, int]) -> Lens:

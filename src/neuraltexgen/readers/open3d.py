@@ -3,7 +3,9 @@
 A `.log` pose is a line of three whole numbers and a 4x4 camera-to-world matrix; the first number counts the photos from
 0. In `.json`, `extrinsic` is world to camera and, as all matrices there, column by column. OpenCV axes. Photos are
 those of a folder in the order of their names. The principal point counts from the centre of the top-left pixel, so half
-a pixel is added. Source: PinholeCameraIntrinsic, PinholeCameraTrajectoryIO and LogIO, https://github.com/isl-org/Open3D.
+a pixel is added. Depth maps are those of a folder `depth`, in the order of their names where there are as many as
+photos, else by name; in millimetres, which is Open3D's default scale. Source: PinholeCameraIntrinsic,
+PinholeCameraTrajectoryIO and LogIO, https://github.com/isl-org/Open3D.
 """
 
 from dataclasses import dataclass
@@ -30,10 +32,11 @@ from neuraltexgen.readers.find import (
 )
 from neuraltexgen.readers.lenses import Lens, perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world, pinhole_of
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import DepthMap, Scene
 
 LOGS, TRAJECTORIES = ("*.log", "scene/*.log"), ("*.json", "scene/*.json")
 FOLDERS = ("color", "image", "images", "rgb")
+DEPTHS, DEPTH_SUFFIXES, MILLIMETRE = "depth", (".png", ".pgm", ".npy", ".exr"), 0.001
 INTRINSICS = ("camera_intrinsic.json", "*intrinsic*.json")
 MARK = '"PinholeCameraTrajectory"'
 
@@ -62,6 +65,7 @@ def read(path: Path, options: ReadOptions) -> Scene:
     is_log = file.suffix.lower() == ".log"
     root = file.parent.parent if file.parent.name == "scene" else file.parent
     photos = _photos(root, options)
+    depths = _depths(root, photos)
     repairs = Repairs()
     drafts = []
     for stated in _log(file, root) if is_log else _json(file):
@@ -72,7 +76,8 @@ def read(path: Path, options: ReadOptions) -> Scene:
         photo, lens = photos[stated.number], stated.lens
         try:
             pose = cam_from_world(stated.matrix, repairs, camera_to_world=is_log)
-            drafts.append(Draft(photo.name, photo, lens.model, lens.params, lens.size, pose))
+            depth = depths.get(photo)
+            drafts.append(Draft(photo.name, photo, lens.model, lens.params, lens.size, pose, depth=depth))
         except ReaderError as error:
             drafts.append(Draft(photo.name, photo, problem=error.message))
     return make_scene(
@@ -103,6 +108,17 @@ def _photos(root: Path, options: ReadOptions) -> list[Path]:
             found = [file for file in folder.iterdir() if file.suffix in PHOTO_SUFFIXES]
             return sorted(found, key=lambda file: natural(file.name))
     raise ReaderError(f"open3d: no folder {', '.join(FOLDERS)} in {root}", fix="--images DIR with the photos in order")
+
+
+def _depths(root: Path, photos: list[Path]) -> dict[Path, DepthMap]:
+    folder = root / DEPTHS
+    found = [file for file in folder.iterdir() if file.suffix in DEPTH_SUFFIXES] if folder.is_dir() else []
+    if len(found) == len(photos):
+        pairs = zip(photos, sorted(found, key=lambda file: natural(file.name)), strict=True)
+    else:
+        by_name = {file.stem: file for file in found}
+        pairs = ((photo, by_name[photo.stem]) for photo in photos if photo.stem in by_name)
+    return {photo: DepthMap(file, MILLIMETRE) for photo, file in pairs}
 
 
 def _log(file: Path, root: Path) -> list[_Stated]:

@@ -1,7 +1,8 @@
 """Polycam's raw export: `keyframes/` with cameras and images by time, the corrected ones where there are any.
 
 A camera file holds fx fy cx cy width height and t_00 .. t_23, camera to world, row by row, OpenGL axes. The principal
-point is taken as counted from the top-left pixel's corner; no source says otherwise.
+point is taken as counted from the top-left pixel's corner; no source says otherwise. Depth is in millimetres, seen
+through the photo's camera at a lower resolution; pixels of the lowest confidence, which are black, are not used.
 Sources: https://github.com/PolyCam/polyform, nerfstudio's process_data/polycam_utils.py.
 """
 
@@ -15,7 +16,7 @@ from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import ReadOptions, find_mesh, floats, natural, pixel_size, read_json, with_suffix_of
 from neuraltexgen.readers.lenses import perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import DepthMap, Scene
 
 PAIRS = (("corrected_cameras", "corrected_images"), ("cameras", "images"))
 
@@ -67,5 +68,7 @@ def _draft(file: Path, images: Path, root: Path, repairs: Repairs) -> Draft:
         pose = cam_from_world(matrix, repairs, camera_to_world=True, gl=True)
     except ReaderError as error:
         return Draft(file.stem, photo, problem=error.message)
-    depth = root / "keyframes" / "depth" / f"{file.stem}.png"
-    return Draft(file.stem, photo, lens.model, lens.params, lens.size, pose, depth=depth)
+    depth, confidence = (root / "keyframes" / folder / f"{file.stem}.png" for folder in ("depth", "confidence"))
+    return Draft(
+        file.stem, photo, lens.model, lens.params, lens.size, pose, depth=DepthMap(depth, 0.001, mask=confidence)
+    )

@@ -1,7 +1,8 @@
 """Record3D's EXR + RGB export: `metadata` (or `metadata.json`) and photos `rgb/0.jpg` and so on.
 
 `poses` has a row qx qy qz qw tx ty tz per photo, camera to world, OpenGL axes; `K` is 3x3, column by column, for w x h
-pixels. The principal point is taken as counted from the top-left pixel's corner; no source says otherwise.
+pixels. Depth lies in `depth/0.exr` and so on, in metres. The principal point is taken as counted from the top-left
+pixel's corner; no source says otherwise.
 Sources: https://github.com/marek-simonik/record3d, nerfstudio's process_data/record3d_utils.py.
 """
 
@@ -24,11 +25,11 @@ from neuraltexgen.readers.find import (
 )
 from neuraltexgen.readers.lenses import perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world, pinhole_of, pose_from_quaternion
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import DepthMap, Scene
 
 FILES = ("metadata", "metadata.json", "EXR_RGBD/metadata", "EXR_RGBD/metadata.json")
 MARKS = ('"poses"', '"k"')
-FOLDER = "rgb"
+FOLDER, DEPTHS = "rgb", "depth"
 
 
 def detect(path: Path) -> bool:
@@ -53,7 +54,8 @@ def read(path: Path, options: ReadOptions) -> Scene:
     for i, row in enumerate(whole["poses"]):
         photo = with_suffix_of((options.images or file.parent / FOLDER) / str(i))
         try:
-            drafts.append(Draft(str(i), photo, lens.model, lens.params, lens.size, _pose(row, repairs)))
+            depth = DepthMap(file.parent / DEPTHS / f"{i}.exr", 1.0)
+            drafts.append(Draft(str(i), photo, lens.model, lens.params, lens.size, _pose(row, repairs), depth=depth))
         except ReaderError as error:
             drafts.append(Draft(str(i), photo, problem=error.message))
     mesh = find_mesh("record3d", file.parent, (), options)

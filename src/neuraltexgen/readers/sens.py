@@ -2,8 +2,9 @@
 
 Camera to world, row by row, OpenCV axes; a lost frame's pose holds infinities. The file is walked once by seeking, and
 only colour blobs of frames with a pose are copied out, one at a time, so that no more than one frame is in memory. JPEG
-and PNG blobs become files as they are, raw ones PNG. Depth stays in the file. The principal point is taken as counted
-from the top-left pixel's corner, as for the frame folder. Source: SensReader, https://github.com/ScanNet/ScanNet.
+and PNG blobs become files as they are, raw ones PNG. Depth stays in the file: a view says where, and one depth map is
+read at a time. The principal point is taken as counted from the top-left pixel's corner, as for the frame folder.
+Source: SensReader, https://github.com/ScanNet/ScanNet.
 """
 
 import os
@@ -19,14 +20,16 @@ from PIL import Image as Pillow
 
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.files import whole_file
+from neuraltexgen.readers.depths import LARGEST_SIDE, DepthSensor, depth_sensor
 from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import ReadOptions, find_mesh, is_file
 from neuraltexgen.readers.lenses import perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world, pinhole_of
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import Blob, DepthMap, Scene
 
 VERSION = 4
 RAW, PNG, JPEG = 0, 1, 2
+RAW_DEPTH, ZLIB_DEPTH, NO_DEPTH = 0, 1, -1
 MATRICES = struct.Struct("<64f")
 SIZES = struct.Struct("<iiIIIIfQ")
 FRAME = struct.Struct("<16fQQQQ")
@@ -42,18 +45,22 @@ class _Header:
     extrinsics: Float64[np.ndarray, "4 4"]
     compression: int
     size: tuple[int, int]
+    depth_compression: int
+    depth_size: tuple[int, int]
+    depth: DepthSensor
     frames: int
     start: int
 
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """A frame's pose and where its colour lies in the file."""
+    """A frame's pose and where its colour lies in the file; its depth lies behind it."""
 
     number: int
     world_from_cam: Float64[np.ndarray, "4 4"]
     at: int
     length: int
+    depth_length: int
 
 
 def detect(path: Path) -> bool:
@@ -98,14 +105,18 @@ def _extract(file: Path, folder: Path, write: bool, repairs: Repairs) -> tuple[_
         for frame in _frames(opened, header, stat.st_size):
             name = f"frame-{frame.number:06d}"
             try:
-                pose = cam_from_world(frame.world_from_cam, repairs, camera_to_world=True)
+                pose = header.depth.photo_pose(cam_from_world(frame.world_from_cam, repairs, camera_to_world=True))
                 photo = _photo(opened, header, frame, folder / name, stat.st_mtime if write else None)
-                drafts.append(Draft(photo.name, photo, lens.model, lens.params, lens.size, pose))
+                depth = _depth(file, header, frame)
+                drafts.append(Draft(photo.name, photo, lens.model, lens.params, lens.size, pose, depth=depth))
             except ReaderError as error:
                 drafts.append(Draft(name, folder / name, problem=error.message))
-    if np.allclose(header.extrinsics, np.eye(4), atol=1e-5):
-        return header, drafts, []
-    return header, drafts, ["the colour camera's extrinsics are not the identity; poses are taken as its own"]
+    notes = list(header.depth.notes)
+    if not np.allclose(header.extrinsics, np.eye(4), atol=1e-5):
+        notes.append("the colour camera's extrinsics are not the identity; they are not used")
+    if header.depth_compression not in (RAW_DEPTH, ZLIB_DEPTH):
+        notes.append(f"the depth has the compression {header.depth_compression}, which can't be read: it is not used")
+    return header, drafts, notes
 
 
 def _candidates(path: Path) -> list[Path]:
@@ -129,12 +140,17 @@ def _header(opened: BinaryIO, file: Path, end: int) -> _Header:
     opened.seek(12 + length)
     data = opened.read(fixed)
     matrices = np.array(MATRICES.unpack_from(data), np.float64).reshape(4, 4, 4)
-    compression, _, width, height, _, _, _, frames = SIZES.unpack_from(data, MATRICES.size)
+    compression, packing, width, height, *depth_size, shift, frames = SIZES.unpack_from(data, MATRICES.size)
     if compression not in (RAW, PNG, JPEG):
         raise ReaderError(f"sens: {file} has the unknown colour compression {compression}")
     if not (0 < width < 2**31 and 0 < height < 2**31):
         raise ReaderError(f"sens: {file} states photos of {width}x{height} pixels: damaged")
-    return _Header(matrices[0], matrices[1], compression, (width, height), frames, 12 + length + fixed)
+    depth_width, depth_height = depth_size
+    if not (0 < depth_width <= LARGEST_SIDE and 0 < depth_height <= LARGEST_SIDE and 0 < shift < 1e9):
+        packing, depth_width, depth_height, shift = NO_DEPTH, 1, 1, 1.0
+    sensor = depth_sensor(shift, matrices[2], (depth_width, depth_height), matrices[3])
+    sizes = (width, height), packing, (depth_width, depth_height)
+    return _Header(matrices[0], matrices[1], compression, *sizes, sensor, frames, 12 + length + fixed)
 
 
 def _frames(opened: BinaryIO, header: _Header, end: int) -> Iterator[_Frame]:
@@ -149,8 +165,16 @@ def _frames(opened: BinaryIO, header: _Header, end: int) -> Iterator[_Frame]:
         at += FRAME.size
         if at + colour + depth > end:
             return
-        yield _Frame(number, np.array(matrix, np.float64).reshape(4, 4), at, colour)
+        yield _Frame(number, np.array(matrix, np.float64).reshape(4, 4), at, colour, depth)
         at += colour + depth
+
+
+def _depth(file: Path, header: _Header, frame: _Frame) -> DepthMap | None:
+    """Where the frame's depth lies; None if it has none, or one that can't be unpacked."""
+    if frame.depth_length == 0 or header.depth_compression not in (RAW_DEPTH, ZLIB_DEPTH):
+        return None
+    packed = header.depth_compression == ZLIB_DEPTH
+    return header.depth.depth_map(file, Blob(frame.at + frame.length, frame.depth_length, *header.depth_size, packed))
 
 
 def _photo(opened: BinaryIO, header: _Header, frame: _Frame, stem: Path, newest: float | None) -> Path:

@@ -2,7 +2,9 @@
 
 Camera to world, OpenGL axes. nerfstudio's `applied_transform` and `applied_scale` are undone, so that poses are in the
 frame of the original reconstruction and of its mesh. instant-ngp's `scale`, `offset` and `aabb_scale` leave the file's
-poses alone. Sources: https://docs.nerf.studio/quickstart/data_conventions.html, https://github.com/NVlabs/instant-ngp.
+poses alone. `depth_file_path` counts millimetres of the original frame, or what `depth_unit_scale_factor` says;
+instant-ngp's `depth_path` counts `integer_depth_scale` of the file's own units. Sources:
+https://docs.nerf.studio/quickstart/data_conventions.html, https://github.com/NVlabs/instant-ngp.
 """
 
 import math
@@ -19,9 +21,10 @@ from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, read_json, read_text
 from neuraltexgen.readers.lenses import Lens, perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import DepthMap, Scene
 
 FILE = "transforms.json"
+MILLIMETRE = 0.001
 SPLITS = ("transforms_train.json", "transforms_val.json", "transforms_test.json")
 """Of NeRF's synthetic scenes: the same format, one file a split. All are read; one can be named instead."""
 MODELS = {
@@ -173,14 +176,35 @@ def _draft(capture: _Capture, frame: Any, number: int) -> Draft:
     if not is_file(photo):
         return Draft(name, photo)
     try:
-        lens = _lens(_Keys(frame, capture.whole), photo)
+        keys = _Keys(frame, capture.whole)
+        lens, depth = _lens(keys, photo), _depth(capture, keys)
         stated = _numbers(frame.get("transform_matrix"), "transform_matrix").reshape(-1, 4)
         stated = capture.undo.pose(stated)
         pose = cam_from_world(stated, capture.repairs, camera_to_world=True, gl=True, any_scale=True)
     except (ReaderError, ImageError) as error:
         return Draft(name, photo, problem=error.message)
-    mask, depth = (_beside(capture.root, frame.get(key)) for key in ("mask_path", "depth_file_path"))
+    mask = _beside(capture.root, frame.get("mask_path"))
     return Draft(name, photo, lens.model, lens.params, lens.size, pose, mask, depth)
+
+
+def _depth(capture: _Capture, keys: _Keys) -> DepthMap | None:
+    """The frame's depth map in units of the original frame; None, and counted, if its unit makes no sense.
+
+    nerfstudio multiplies depth by `applied_scale` itself, so its files are without it; instant-ngp's have the scale of
+    the file's poses.
+    """
+    unit = keys.number("depth_unit_scale_factor")
+    unit = MILLIMETRE if unit is None else unit
+    path = _beside(capture.root, keys.frame.get("depth_file_path"))
+    scale = keys.number("integer_depth_scale")
+    if path is None and scale is not None:
+        path, unit = _beside(capture.root, keys.frame.get("depth_path")), scale / capture.undo.scale
+    if path is None:
+        return None
+    if not 0 < unit < 1e9:
+        capture.repairs.add("{n} depth maps are not used: their scale is not positive")
+        return None
+    return DepthMap(path, unit)
 
 
 def _numbers(value: Any, what: str) -> Float64[np.ndarray, "k"]:

@@ -2,6 +2,7 @@
 
 A pose line is `time tx ty tz qx qy qz qw`, camera to world, OpenCV axes. A photo takes the pose nearest in time. The
 intrinsics count from the centre of the top-left pixel, as the benchmark's own formula does, so half a pixel is added.
+Depth maps are registered to the photos pixel by pixel; 5000 counts are a metre, 0 is no reading.
 Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats (also: depth = value / 5000 m, calibrations).
 """
 
@@ -17,9 +18,10 @@ from neuraltexgen.readers.drafts import Draft, make_scene
 from neuraltexgen.readers.find import ReadOptions, find_mesh, find_photo, is_file, numbers_in, read_text
 from neuraltexgen.readers.lenses import Lens, perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world, pose_from_quaternion
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import DepthMap, Scene
 
 PHOTOS, POSES, DEPTHS, CALIBRATION = "rgb.txt", "groundtruth.txt", "depth.txt", "calibration.txt"
+COUNTS_A_METRE = 5000
 LONGEST = 0.02
 """Seconds between a photo and its pose or depth map, as the benchmark's association has it."""
 
@@ -62,7 +64,7 @@ def read(path: Path, options: ReadOptions) -> Scene:
         name = words[0] if words else ""
         photo = find_photo([options.images or path], name or "unnamed")
         near = None if depths is None else depths.nearest(time)
-        depth = path / near[0] if near else None
+        depth = DepthMap(path / near[0], 1 / COUNTS_A_METRE) if near else None
         try:
             pose = _pose(poses.nearest(time), repairs)
             drafts.append(Draft(name, photo, lens.model, lens.params, None, pose, depth=depth))
