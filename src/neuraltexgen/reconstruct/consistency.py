@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -64,7 +65,8 @@ def _homography(to: Pinhole, of: Pinhole) -> Float64[np.ndarray, "3 4"]:
 
 
 @njit(parallel=True, cache=True)
-def _confirm(depth, other, there, back, pixels, share, total, count):  # pragma: no cover  (compiled)
+@no_type_check
+def _confirm(depth, other, there, back, pixels, share, total, count):
     """Adds to `total` and `count`, per pixel, the other view's depth as seen from here, where it agrees."""
     height, width = depth.shape
     for row in prange(height):

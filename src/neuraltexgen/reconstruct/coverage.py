@@ -156,7 +156,7 @@ def _rules_on_photos(c: Coverage) -> tuple[_Rule, ...]:
     return (
         _Rule(c.registered / photos, 0.9, 0.6, missing),
         _Rule(-elsewhere / photos, -0.05, -0.3, apart + "that lead from one to the next"),
-        _Rule(c.registered, 8, 3, few),
+        _Rule(float(c.registered), 8.0, 3.0, few),
         _Rule(-len(c.poorly_tied) / max(1, c.registered), -0.1, -0.4, loose),
     )
 
@@ -170,7 +170,7 @@ def _rules_on_points(c: Coverage) -> tuple[_Rule, ...]:
     rare = f"only {c.thrice:.0%} of the points are seen by three photos or more: let photos overlap by two thirds"
     return (
         _Rule(-c.error, -1.2, -2.5, off),
-        _Rule(c.points, 300, 60, poor),
+        _Rule(c.points, 300.0, 60.0, poor),
         _Rule(c.angle, 4.0, 2.0, narrow),
         _Rule(c.thrice, 0.5, 0.25, rare),
     )

@@ -12,6 +12,7 @@ from neuraltexgen.errors import ConfigError, ReconstructError
 from neuraltexgen.files import copy_whole
 from neuraltexgen.images import read_mask, write_png
 from neuraltexgen.meshes import write_mesh
+from neuraltexgen.readers.find import MESH_SUFFIXES
 from neuraltexgen.reconstruct.coverage import Coverage, Verdict, judge, measure_coverage
 from neuraltexgen.reconstruct.dense import DenseCloud, DenseSettings, dense_cloud
 from neuraltexgen.reconstruct.features import FeatureSettings
@@ -87,14 +88,14 @@ def reconstruct_photos(
     """Finds cameras and a surface, and writes a COLMAP capture: out/images, out/masks, out/sparse/0 and out/mesh.ply.
 
     Cameras come last: without them `out` is no capture. `cache` (out/.cache if None) keeps each finished stage, so that
-    a killed run goes on. World units are arbitrary: photos alone don't tell how large a scene is.
+    a killed run goes on; out/.cache is removed in the end. World units are arbitrary: photos don't tell a scene's size.
     Raises ReconstructError: too few photos, none of which fit together, or no surface; ConfigError: `out` is inside
     the folder of photos, or holds something else.
     """
     settings = settings or PhotoSettings()
     _check_place(folder, out)
     method = choose_surface(settings.surface)
-    cache = cache or out / ".cache"
+    own_cache, cache = cache is None, cache or out / ".cache"
     photos = read_photos(folder, progress)
     motion = find_motion(photos, cache, settings.features, settings.masks, progress)
     coverage = measure_coverage(motion.sparse, len(photos.names) + len(photos.left_out), motion.pieces)
@@ -104,6 +105,8 @@ def reconstruct_photos(
     if mesh is not None:
         write_mesh(out / "mesh.ply", mesh)
     _write_model(motion.model, out)
+    if own_cache:
+        shutil.rmtree(cache, ignore_errors=True)
     notes = (*motion.notes, *note)
     scene = Scene(folder.resolve().name, "photos", views, mesh, motion.left_out, notes)
     return FromPhotos(scene, coverage, verdict, method, covered)
@@ -155,6 +158,8 @@ def _dense(
 
 def _check_place(folder: Path, out: Path) -> None:
     """The photos are read from below `folder`: what is written there would be read again."""
+    if out.suffix.lower() in MESH_SUFFIXES:
+        raise ConfigError(f"{out}: photos give cameras and a mesh, which need a folder", fix="-o with a folder")
     inside, around = out.resolve(), folder.resolve()
     if inside == around or around in inside.parents:
         raise ConfigError(f"{out} lies in the folder of photos", fix="-o with a folder elsewhere")

@@ -45,7 +45,8 @@ def learn_words(sample: Descriptors, seed: int) -> Float32[np.ndarray, "w 128"]:
         counts = np.bincount(nearest, minlength=len(words))
         sums = np.zeros_like(words)
         np.add.at(sums, nearest, points)
-        words = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], words)
+        means = sums / np.maximum(counts, 1)[:, None].astype(np.float32)
+        words = np.where(counts[:, None] > 0, means, words)
     return words
 
 

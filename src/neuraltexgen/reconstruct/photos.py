@@ -7,9 +7,10 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
-from neuraltexgen.errors import ImageError, ReconstructError
+from neuraltexgen.errors import ImageError, ReaderError, ReconstructError
 from neuraltexgen.files import file_sha256
 from neuraltexgen.images import photo_size, read_photo
+from neuraltexgen.readers import detect
 from neuraltexgen.readers.find import PHOTO_SUFFIXES, natural
 from neuraltexgen.scene import LeftOut
 from neuraltexgen.types import Progress, no_progress
@@ -45,9 +46,15 @@ class PhotoFolder:
     left_out: tuple[LeftOut, ...]
 
 
-def holds_photos(folder: Path) -> bool:
-    """Whether a folder has at least one picture file in it or below, whatever else it has."""
-    return folder.is_dir() and any(True for _ in _files(folder))
+def holds_only_photos(folder: Path, format: str = "auto") -> bool:
+    """Whether a folder has pictures, at any depth, and is no capture that a reader knows; no if a format is named."""
+    if format != "auto" or not folder.is_dir() or not any(True for _ in _files(folder)):
+        return False
+    try:
+        detect(folder)
+    except ReaderError:
+        return True
+    return False
 
 
 def read_photos(folder: Path, progress: Progress = no_progress) -> PhotoFolder:
