@@ -9,6 +9,7 @@ from neuraltexgen.geometry import invert_pose
 from neuraltexgen.images import write_png
 from neuraltexgen.scene import Camera
 from neuraltexgen.synthetic import SyntheticSettings, make_scene
+from neuraltexgen.synthetic.layout import Rectangle
 from neuraltexgen.synthetic.render import render
 
 PHOTOS = 12
@@ -16,11 +17,21 @@ PHOTOS = 12
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """A folder of photos `00.png` to `11.png`, and the true camera and poses."""
+    """A folder of photos `00.png` to `11.png`, the true camera and poses, and the room's rectangles."""
 
     folder: Path
     camera: Camera
     poses: list[np.ndarray]
+    rectangles: tuple[Rectangle, ...]
+
+    def distances(self, points: np.ndarray) -> np.ndarray:
+        """How far points are from the room's surfaces, in metres."""
+        nearest = np.full(len(points), np.inf)
+        for r in self.rectangles:
+            away = points - r.origin
+            a, b = (np.clip(away @ side / (side @ side), 0, 1) for side in (r.right, r.down))
+            nearest = np.minimum(nearest, np.linalg.norm(away - np.outer(a, r.right) - np.outer(b, r.down), axis=1))
+        return nearest
 
 
 def write_walk(folder: Path) -> Walk:
@@ -33,7 +44,7 @@ def write_walk(folder: Path) -> Walk:
         across, up = (i % 4 - 1.5) * 0.3, (i // 4 - 1) * 0.22
         poses.append(invert_pose(world_from_cam @ _looking(np.array([across, up, 0.05 * (i % 3)]), 2.2)))
         write_png(folder / f"{i:02d}.png", np.clip(render(scene.surfaces, scene.camera, poses[-1], 2), 0, 1))
-    return Walk(folder, scene.camera, poses)
+    return Walk(folder, scene.camera, poses, tuple(scene.surfaces.rectangles))
 
 
 def aligned(centres: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:

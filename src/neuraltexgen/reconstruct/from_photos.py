@@ -29,8 +29,8 @@ Surface = Literal["auto", "cuda", "stereo", "sparse", "none"]
 
 MOST_FACES = 150_000
 
-SPARSE_TRIM, SPARSE_REACH = 7.0, 4.0
-"""A sparse surface may bridge more, in units of its points' distance; less would leave nothing."""
+SPARSE_REACH = 4.0
+"""How far a sparse surface may go beyond its points, in their usual distance: it must bridge more than a dense one."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _surface(
         return None, (), ()
     if method == "sparse":
         cloud, cell = sparse_cloud(motion.sparse)
-        surface = SurfaceSettings(settings.faces, max(cell, 1e-12), SPARSE_REACH, SPARSE_TRIM)
+        surface = SurfaceSettings(settings.faces, max(cell, 1e-12), SPARSE_REACH)
         note = f"the surface goes through {len(cloud.points)} sparse points only: a rough guess at the shape"
         if settings.surface == "auto":
             note += " (pip install 'neuraltexgen[stereo]' for a dense one)"

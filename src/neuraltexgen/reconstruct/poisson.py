@@ -16,13 +16,11 @@ from neuraltexgen.types import Progress, no_progress
 FEWEST_POINTS = 100
 
 
-def poisson_surface(
-    cloud: Cloud, depth: int, reach: float, trim: float = 0.0, progress: Progress = no_progress
-) -> Mesh:
+def poisson_surface(cloud: Cloud, depth: int, reach: float, progress: Progress = no_progress) -> Mesh:
     """The surface, its faces facing where the normals point, with colours; without what lies over `reach` from a point.
 
-    `depth`: of the octree, so its cells are the extent / 2^depth. `trim`: faces whose points are sparser than
-    extent / 2^trim are cut off; 0 cuts none. `reach` is in world units and keeps holes from becoming balloons.
+    `depth`: of the octree, so its cells are the extent / 2^depth. `reach` is in world units and keeps holes from
+    becoming balloons.
     Raises ReconstructError: fewer than 100 points, or nothing is left. Source: Kazhdan and Hoppe, Screened Poisson
     Surface Reconstruction, 2013, as COLMAP has it.
     """
@@ -31,7 +29,8 @@ def poisson_surface(
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "cloud.ply", Path(folder) / "surface.ply"
         write_cloud(source, cloud)
-        options = pycolmap.PoissonMeshingOptions(depth=depth, trim=trim)
+        # On several threads it spins while it waits, and is far slower on a machine that does other things too.
+        options = pycolmap.PoissonMeshingOptions(depth=depth, trim=0, num_threads=1)
         watched(
             lambda token: pycolmap.poisson_meshing(source, target, options), lambda: 0, "make the surface", 1, progress
         )

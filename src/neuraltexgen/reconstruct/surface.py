@@ -24,19 +24,18 @@ LEAST_SHARE = 0.003
 BORDER_WEIGHT = 100.0
 """How much more the outlines of holes count than the surface when faces are merged."""
 
-DEEPEST, SHALLOWEST = 11, 6
+DEEPEST, SHALLOWEST = 11, 5
 """Limits of the octree's depth: its memory grows with 4^depth."""
 
 
 @dataclass(frozen=True)
 class SurfaceSettings:
     """`faces`: at most so many. `cell`: the size of the surface's details, in world units. `reach`: how far, in cells,
-    the surface may go beyond its points: what is farther stays a hole. `trim`: see `poisson_surface`."""
+    the surface may go beyond its points: what is farther stays a hole."""
 
     faces: int
     cell: float
     reach: float = 3.0
-    trim: float = 0.0
 
 
 def make_surface(cloud: Cloud, settings: SurfaceSettings, progress: Progress = no_progress) -> Mesh:
@@ -44,7 +43,7 @@ def make_surface(cloud: Cloud, settings: SurfaceSettings, progress: Progress = n
     spread = cloud.points.max(axis=0) - cloud.points.min(axis=0) if len(cloud.points) else np.zeros(3)
     # COLMAP's octree spans the points' box and a tenth more.
     depth = int(np.clip(np.ceil(np.log2(max(1.1 * float(spread.max()) / settings.cell, 1.0))), SHALLOWEST, DEEPEST))
-    mesh = poisson_surface(cloud, depth, settings.reach * settings.cell, settings.trim, progress)
+    mesh = poisson_surface(cloud, depth, settings.reach * settings.cell, progress)
     mesh = without_crumbs(mesh)
     if len(mesh.faces) > settings.faces:
         mesh = simplified(mesh, settings.faces, progress)
