@@ -77,7 +77,7 @@ def prepare(work: Path) -> None:
     from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
     from neuraltexgen.unwrap import UnwrapSettings, unwrap
     from neuraltexgen.uvmap.raycast import RayCaster
-    from neuraltexgen.views import ViewSettings, prepare_views
+    from neuraltexgen.view_cache import ViewSettings, prepare_views
 
     room = SyntheticSettings(32, 192, 144, 4, detail=112, exposure_spread=0.1, pose_noise=(0.15, 0.003))
     with tempfile.TemporaryDirectory() as folder:

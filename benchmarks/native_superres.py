@@ -33,7 +33,8 @@ from neuraltexgen.synthetic import render as see
 from neuraltexgen.synthetic.surfaces import mean_colours
 from neuraltexgen.texture import TextureSettings
 from neuraltexgen.uvmap.raycast import RayCaster
-from neuraltexgen.views import Views, ViewSettings, prepare_views
+from neuraltexgen.view_cache import ViewSettings, prepare_views
+from neuraltexgen.views import Views
 
 WALL, LEFT, TOP, SIDE = "west", 1.9, 0.4, 1.1
 """A square piece of a wall, in metres from the wall's top left corner: a printed test chart on brick."""

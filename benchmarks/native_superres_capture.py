@@ -30,7 +30,8 @@ from neuraltexgen.scene import Scene, View
 from neuraltexgen.texture import TextureSettings
 from neuraltexgen.unwrap import UnwrapSettings
 from neuraltexgen.uvmap.raycast import RayCaster
-from neuraltexgen.views import Views, ViewSettings, prepare_views
+from neuraltexgen.view_cache import ViewSettings, prepare_views
+from neuraltexgen.views import Views
 
 SAMPLES = 3
 

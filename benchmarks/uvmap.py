@@ -13,10 +13,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.common import RESULTS, provenance
 from neuraltexgen.geometry import focal_and_centre
@@ -114,6 +116,9 @@ def speed(device: int | None) -> tuple[list[dict[str, Any]], str]:
         "EGL, all fields on the device": on_device(egl._render),
         "EGL, all fields read back": lambda pose: egl.uv_map(camera, pose),
     }
+    if torch.cuda.is_available():
+        check_tensors(egl, camera, poses)
+        kinds["EGL, all fields as CUDA tensors"] = lambda pose: as_tensors(egl, camera, pose)
     rows = []
     for kind, work in kinds.items():
         start = time.perf_counter()
@@ -125,6 +130,24 @@ def speed(device: int | None) -> tuple[list[dict[str, Any]], str]:
         rows.append({**row, "views_per_second": round(1e3 / row["ms"][0], 1)})
         print(rows[-1], flush=True)
     return rows, device_name(gl)
+
+
+def as_tensors(egl: EglRenderer, camera: Camera, pose: np.ndarray) -> None:
+    """The map as PyTorch reads it, waited for."""
+    with egl.uv_map_on_cuda(camera, pose) as maps:
+        maps.uv[0, 0] + 0  # so that CUDA has read it
+        torch.cuda.synchronize()
+
+
+def check_tensors(egl: EglRenderer, camera: Camera, poses: list[np.ndarray]) -> None:
+    """The tensors hold what the read-back map holds, view after view and at other sizes within one tile."""
+    half = replace(camera, width=camera.width // 2)
+    for which, pose, samples in ((camera, poses[0], 1), (half, poses[-1], 2), (half, poses[1], 1)):
+        expected = egl.uv_map(which, pose, samples)
+        with egl.uv_map_on_cuda(which, pose, samples) as maps:
+            for name in ("uv", "face_ids", "distance", "cosine", "footprint"):
+                found = getattr(maps, name).cpu().numpy()
+                assert np.array_equal(found, getattr(expected, name)), (name, samples)
 
 
 def timed(work: Callable[[np.ndarray], Any], pose: np.ndarray) -> float:

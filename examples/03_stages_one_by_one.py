@@ -17,7 +17,8 @@ from neuraltexgen.fit import fit
 from neuraltexgen.pipeline import FILL_WEIGHT, mesh_key
 from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
 from neuraltexgen.unwrap import unwrap
-from neuraltexgen.views import Views, prepare_views
+from neuraltexgen.view_cache import prepare_views
+from neuraltexgen.views import Views
 
 SIZE = (256, 256)
 HALF_A_GIBIBYTE = 1 << 29

@@ -287,6 +287,35 @@ def write_metashape(root: Path, poses: Poses) -> Path:
     return root / "cameras.xml"
 
 
+def write_realityscan(root: Path, poses: Poses) -> Path:
+    """A file beside each photo, its fields attributes and elements in turn; one photo that was not aligned."""
+    fx, fy, cx, cy, k1, k2, p1, p2 = OPENCV
+    longer = max(WIDTH, HEIGHT)
+    head = '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
+    head += '    <rdf:Description xcr:Version="3" xcr:PosePrior="exact" xcr:Coordinates="absolute"'
+    lens = {"FocalLength35mm": 36 * fx / longer, "Skew": 0.0, "AspectRatio": fy / fx}
+    lens |= {"PrincipalPointU": (cx - WIDTH / 2) / longer, "PrincipalPointV": (cy - HEIGHT / 2) / longer}
+    fields = "".join(f' xcr:{key}="{value!r}"' for key, value in lens.items())
+    head += f' xcr:DistortionModel="brown3t2"{fields} xmlns:xcr="http://www.capturingreality.com/ns/xcr/1.1#"'
+    tail = "</rdf:Description>\n  </rdf:RDF>\n</x:xmpmeta>\n"
+    for name, pose in poses.items():
+        tiny.photo(root / f"IMG_{name}.jpg", int(name))
+        centre = np.linalg.inv(pose)[:3, 3] if np.isfinite(pose).all() else pose[:3, 3]
+        stated = {"Rotation": words(pose[:3, :3]), "Position": words(centre)}
+        stated["DistortionCoeficients"] = words((k1, k2, 0, 0, p1, p2))
+        if int(name) % 2:
+            elements = "".join(f"<xcr:{key}>{value}</xcr:{key}>" for key, value in stated.items())
+            text = f"{head}>{elements}{tail}"
+        else:
+            attributes = "".join(f' xcr:{key}="{value}"' for key, value in stated.items())
+            text = f"{head}{attributes}>{tail}"
+        (root / f"IMG_{name}.xmp").write_text(text)
+    tiny.photo(root / "IMG_9.jpg", 9)
+    (root / "IMG_9.xmp").write_text(f"{head}>{tail}")
+    mesh_of(root)
+    return root
+
+
 def write_polycam(root: Path, poses: Poses) -> Path:
     """Corrected cameras beside the phone's own, which are wrong."""
     fx, fy, cx, cy = PINHOLE
@@ -408,6 +437,7 @@ CAPTURES: dict[str, Capture] = {
     "sens": Capture("sens", write_sens, pinhole(), atol=1e-6, lost=1),
     "raw sens": Capture("sens", write_raw_sens, pinhole(), atol=1e-6, lost=1),
     "metashape": Capture("metashape", write_metashape, opencv(), lost=1),
+    "realityscan": Capture("realityscan", write_realityscan, opencv(), lost=1),
     "polycam": Capture("polycam", write_polycam, pinhole()),
     "record3d": Capture("record3d", write_record3d, pinhole()),
     "arkitscenes": Capture("arkitscenes", write_arkitscenes, pinhole(), lost=1),

@@ -6,6 +6,7 @@ By hand, for more: `FUZZ=20000 python -m pytest tests/test_fuzz_readers.py`.
 import json
 import os
 import re
+import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +30,19 @@ SCENES = Path(__file__).parents[2] / "shared" / "scenes"
 TOTAL = int(os.environ.get("FUZZ", "3000"))
 SLOWEST = 5.0
 pytestmark = [pytest.mark.filterwarnings("error::RuntimeWarning"), pytest.mark.filterwarnings("ignore:::PIL")]
+HEADROOM = 256 << 20
+"""Bytes that reading a damaged file of some kilobytes may take; one that lies about its counts could ask for any."""
 NASTY = (b"nan", b"-inf", b"1e999", b"0", b"-1", b"4294967296", b"99999999999999999999", b"1e-320", b"x", b"")
+
+
+@pytest.fixture(autouse=True)
+def memory_is_short() -> Iterator[None]:
+    """The address space may grow by HEADROOM only; what asks for more gets a MemoryError, which no reader lets out."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + HEADROOM, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def flip_bits(data: bytes, rng: np.random.Generator) -> bytes:

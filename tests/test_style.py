@@ -16,7 +16,7 @@ from networks import filters, plain_features
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.fit import FitResult, PassRecord, fit
 from neuraltexgen.kernels.sample import render
-from neuraltexgen.losses import NetworkSettings, objective, parse_losses
+from neuraltexgen.losses import NetworkMemory, NetworkSettings, objective, parse_losses
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings, balanced_losses, stylise
 from neuraltexgen.texture import TextureSettings
@@ -153,7 +153,7 @@ def test_a_crop_or_a_small_memory_is_enough(views: Views, fitted: FitResult, pic
 
 
 def test_each_loss_counts_relative_to_the_picture(picture: Path) -> None:
-    terms = parse_losses(balanced_losses(NetworkSettings(style=picture), 3.0, CPU))
+    terms = parse_losses(balanced_losses(NetworkSettings(style=picture), 3.0, CPU, NetworkMemory()))
     pixels = torch.from_numpy(np.asarray(Pillow.open(picture), np.float32) / 255).permute(2, 0, 1)[None]
     features = plain_features(pixels.double(), NETWORK)
     sizes = dict(zip(STYLE_LAYERS, (float(gram.square().mean()) for gram in grams(pixels.double())), strict=True))

@@ -12,13 +12,15 @@ from PIL import Image as Pillow
 from egl_here import needs_egl
 from neuraltexgen.errors import FitError, ImageError
 from neuraltexgen.evaluate import scored_pixels, seen_texels
+from neuraltexgen.geometry import pixel_rays
 from neuraltexgen.images import write_exr
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.pipeline import mesh_key
-from neuraltexgen.scene import Mesh, PreparedView, View
+from neuraltexgen.scene import DepthMap, Mesh, PreparedView, View
 from neuraltexgen.uvmap.raycast import RayCaster
 from neuraltexgen.uvmap.render import make_renderer
-from neuraltexgen.views import FIELDS, FitView, Views, ViewSettings, load_view, prepare_folder, prepare_views
+from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_folder, prepare_views
+from neuraltexgen.views import FIELDS, FitView, Views, load_view
 from neuraltexgen.visibility import ConfidenceSettings
 from planes import CAMERAS, HEIGHT, WIDTH, Plane, pose
 
@@ -70,6 +72,18 @@ def counts(uv: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return texture.grad[..., 0]
 
 
+def with_depth(view: View, counts: np.ndarray, unit: float = 1e-4) -> View:
+    """The view with a depth map in that unit beside its photo."""
+    path = save(view.photo.with_name(f"depth-{counts.sum()}.png"), counts.astype(np.uint16))
+    return replace(view, depth=DepthMap(path, unit))
+
+
+def true_counts(view: View) -> np.ndarray:
+    """The sheet's z-depth from the view, in tenths of a millimetre."""
+    distance = RayCaster(SHEET.mesh()).uv_map(view.camera, view.cam_from_world).distance
+    return np.round(1e4 * distance * pixel_rays(view.camera)[0][..., 2])
+
+
 CHANGES: dict[str, Callable[[View], View]] = {
     "pose": moved,
     "lens": lambda v: replace(v, camera=replace(v.camera, params=(38.0, 37.0, 21.0, 14.500001))),
@@ -79,6 +93,7 @@ CHANGES: dict[str, Callable[[View], View]] = {
     "no mask": lambda v: replace(v, mask=None),
     "upright": lambda v: replace(v, exif_upright=True),
     "name": lambda v: replace(v, name="b.png"),
+    "depth": lambda v: with_depth(v, true_counts(v)),
 }
 
 
@@ -100,6 +115,37 @@ def test_so_are_all_views_when_the_mesh_or_the_settings_change(view: View, tmp_p
         prepared(view, tmp_path, settings=ViewSettings(confidence=ConfidenceSettings(border=2))),
     ]
     assert len(set(files)) == len(files)
+
+
+def test_a_depth_map_in_another_unit_makes_the_view_anew(view: View, tmp_path: Path) -> None:
+    counts = true_counts(view)
+    files = [prepared(with_depth(view, counts, unit), tmp_path) for unit in (1e-4, 1e-3)]
+    files += [prepared(with_depth(view, counts + 1), tmp_path)]
+    assert len(set(files)) == 3
+
+
+def test_what_a_depth_map_contradicts_is_scored_but_not_fitted(view: View, tmp_path: Path) -> None:
+    view, person = replace(view, mask=None), np.zeros((HEIGHT, WIDTH), dtype=bool)
+    person[10:22, 12:24] = True
+    alone = load_view(prepared(view, tmp_path))
+    counts = true_counts(view)
+    file = prepared(with_depth(view, np.where(person, counts / 2, counts)), tmp_path)
+    found = load_view(file)
+    assert torch.equal(found.seen, alone.seen)
+    inner = torch.from_numpy(person)
+    assert (alone.confidence[inner] > 0.1).all()
+    assert (found.confidence[11:21, 13:23] == 0).all()
+    assert torch.equal(found.confidence[~inner], alone.confidence[~inner])
+    [note] = depth_notes([file])
+    assert "of what 1 depth maps measure contradicts the mesh" in note
+
+
+def test_a_depth_map_of_no_use_is_said_and_changes_nothing(view: View, tmp_path: Path) -> None:
+    file = prepared(with_depth(view, true_counts(view), 1e-3), tmp_path)
+    assert tensors_equal(load_view(file), load_view(prepared(view, tmp_path)))
+    [note] = depth_notes([file])
+    assert note.startswith("1 depth maps contradict most of the mesh and are not used")
+    assert depth_notes([prepared(view, tmp_path)]) == ()
 
 
 def test_what_does_not_change_is_not_made_again(view: View, tmp_path: Path) -> None:

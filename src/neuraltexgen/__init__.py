@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neuraltexgen.unwrap import UnwrapSettings
     from neuraltexgen.uvmap.raycast import RayCaster
     from neuraltexgen.uvmap.render import make_renderer
-    from neuraltexgen.views import ViewSettings
+    from neuraltexgen.view_cache import ViewSettings
     from neuraltexgen.visibility import ConfidenceSettings
 
 __all__ = [
@@ -87,7 +87,7 @@ _MODULES = {
     "TrainSettings": "training",
     "UnwrapSettings": "unwrap",
     "View": "scene",
-    "ViewSettings": "views",
+    "ViewSettings": "view_cache",
     "convert_capture": "convert",
     "enhance_capture": "enhance",
     "evaluate_mesh": "evaluation",

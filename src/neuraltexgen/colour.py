@@ -61,7 +61,7 @@ class ViewColours:
         """
         self.gains[view], self.offsets[view] = fit_colour(*block_means(render, photo, weight), prior / BLOCK**2)
 
-    def fix_gauge(self) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+    def fix_gauge(self) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
         """Makes gains average 1 and offsets 0; returns the (gain, offset) that the texture must take so that every
         view looks as before: new texture = gain * texture + offset."""
         gain, offset = self.gains.mean(dim=0), self.offsets.mean(dim=0)
@@ -84,7 +84,7 @@ def block_means(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Blocks,
 
 def fit_colour(
     render: Pixels, photo: Pixels, weight: Weights, prior: float = 0.0
-) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
     """Gain and offset per channel that bring `render` closest to `photo`, by weighted least squares in float64.
 
     `prior`: weight with which they hold to (1, 0), as if so much more weight of ordinary contrast had shown just that.

@@ -15,7 +15,7 @@ from neuraltexgen.synthetic import SyntheticScene, SyntheticSettings, make_scene
 from neuraltexgen.training import Clock, TrainSettings
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.uvmap.atlas import rasterise_atlas, texel_positions
-from neuraltexgen.views import ViewSettings
+from neuraltexgen.view_cache import ViewSettings
 
 TEXTURE_SIZE = 1536
 SAMPLES = 3

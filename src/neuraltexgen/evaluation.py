@@ -19,7 +19,8 @@ from neuraltexgen.pipeline import mesh_key
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.render import make_renderer
-from neuraltexgen.views import Views, ViewSettings, prepare_views
+from neuraltexgen.view_cache import ViewSettings, prepare_views
+from neuraltexgen.views import Views
 
 
 @dataclass(frozen=True)

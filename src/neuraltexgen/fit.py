@@ -62,7 +62,7 @@ class FitResult:
     weight: Float32[np.ndarray, "H W"]
     gains: Float32[np.ndarray, "v c"]
     offsets: Float32[np.ndarray, "v c"]
-    view_weights: Float32[np.ndarray, "v"]
+    view_weights: Float32[np.ndarray, " v"]
     history: tuple[PassRecord, ...] = field(default=())
 
 
@@ -204,7 +204,7 @@ class _Run:
             now, before = 1.0 / ratio, float(self.sharpness[index])
             self.sharpness[index] = now if before == 0 else 0.5 * (before + now)
 
-    def view_weights(self) -> Float[Tensor, "v"]:
+    def view_weights(self) -> Float[Tensor, " v"]:
         """Per view, how much its loss counts: from its sharpness, 1 for the median view and while not measured."""
         known = self.sharpness > 0
         if self.settings.sharpness_power == 0 or len(self.history) <= SHARPNESS_FROM or not known.any():

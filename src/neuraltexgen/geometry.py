@@ -106,7 +106,7 @@ def nearest_rotation(matrix: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, 
     return u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
 
 
-def face_areas(vertices: Float[np.ndarray, "n d"], faces: np.ndarray) -> Float64[np.ndarray, "f"]:
+def face_areas(vertices: Float[np.ndarray, "n d"], faces: np.ndarray) -> Float64[np.ndarray, " f"]:
     """Area of each triangle; the vertices may have 2 coordinates (signed area) or 3 (area >= 0)."""
     a, b, c = (vertices[faces[:, i]].astype(np.float64) for i in range(3))
     if vertices.shape[1] == 2:

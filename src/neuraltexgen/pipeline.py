@@ -24,7 +24,7 @@ from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.render import make_renderer
-from neuraltexgen.views import ViewSettings, prepare_views
+from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -118,6 +118,7 @@ def texture_scene(
     with clock.stage("UV maps"):
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
+    scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
     trained = train_and_score(paths, names, job.train, cache, progress, clock)
     with clock.stage("fill"):
         result = trained.result

@@ -8,7 +8,8 @@ import numpy as np
 
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.export import export_textured_mesh
-from neuraltexgen.files import plain, write_json
+from neuraltexgen.export.capture import write_upright
+from neuraltexgen.files import copy_whole, plain, write_json
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.fill.gutters import spread_nearest
 from neuraltexgen.images import read_photo, write_png
@@ -20,7 +21,7 @@ from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.exr import write_uv_map
 from neuraltexgen.uvmap.render import make_renderer
-from neuraltexgen.views import hidden_pixels, prepare_folder
+from neuraltexgen.view_cache import hidden_pixels, prepare_folder
 
 
 @dataclass(frozen=True)

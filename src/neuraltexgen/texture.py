@@ -71,7 +71,7 @@ class PyramidTexture(nn.Module):
             self.levels[index].copy_(wanted - compose(coarser))
 
     @torch.no_grad()
-    def recolour(self, gain: Float[Tensor, "c"], offset: Float[Tensor, "c"]) -> None:
+    def recolour(self, gain: Float[Tensor, " c"], offset: Float[Tensor, " c"]) -> None:
         """Changes the levels so that the composed texture becomes `gain * texture + offset`, per channel."""
         for level in self.levels:
             level.mul_(gain)

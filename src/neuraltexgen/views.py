@@ -1,13 +1,14 @@
-"""Views ready to be fitted: photo, UV map and confidence as tensors; made once, cached on disk, streamed from there."""
+"""Views ready to be fitted: photo, UV map and confidence as tensors, streamed from disk where they don't fit memory."""
 
-import io
 import math
 import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
-from neuraltexgen.errors import ConfigError, FitError, ImageError
-from neuraltexgen.files import content_key, whole_file
-from neuraltexgen.images import LoadedPhoto, read_mask, read_photo
-from neuraltexgen.scene import PreparedView, View
-from neuraltexgen.types import Mask, Progress, no_progress
-from neuraltexgen.uvmap.exr import read_uv
-from neuraltexgen.uvmap.maps import UVMap
-from neuraltexgen.uvmap.render import Renderer
-from neuraltexgen.visibility import ConfidenceSettings, confidence
-
-CACHE_VERSION = 2
-"""Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
+from neuraltexgen.errors import FitError
 
 FIELDS = ("photo", "uv", "seen", "confidence")
 
@@ -65,18 +55,6 @@ class FitView:
     def nbytes(self) -> int:
         """Bytes of all tensors."""
         return sum(getattr(self, name).nbytes for name in FIELDS)
-
-
-@dataclass(frozen=True)
-class ViewSettings:
-    """samples x samples rays a pixel, and what lowers a pixel's confidence (None: all pixels count alike)."""
-
-    samples: int = 2
-    confidence: ConfidenceSettings | None = ConfidenceSettings()
-
-    def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ConfigError(f"views: {self.samples} samples a pixel, at least 1 is needed", fix="--samples 2")
 
 
 class Views(Sequence[FitView]):
@@ -151,134 +129,18 @@ def enlarge_photo(view: FitView) -> FitView:
     )
 
 
-def prepare_views(
-    views: Sequence[View],
-    renderer: Renderer,
-    mesh_key: str,
-    settings: ViewSettings,
-    cache: Path,
-    progress: Progress = no_progress,
-) -> list[Path]:
-    """Makes the UV map of each view and writes it with photo and confidence into `cache`; returns the files.
-
-    A file's name is a key of all that it depends on (name, mesh, camera, pose, photo, mask, settings, renderer), so
-    what is there already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong
-    size.
-    """
-    files = []
-    for view in progress(views, "UV maps", len(views)):
-        parts = (CACHE_VERSION, mesh_key, asdict(settings), view.name, asdict(view.camera), view.cam_from_world)
-        pixels = (view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None)
-        # Empty for the ray caster: what it made is found under the key that it had before there were others.
-        which = filter(None, [renderer.result_key(view.camera)])
-        path = cache / f"{content_key(*parts, *pixels, view.exif_upright, *which)}.npz"
-        if not path.exists():
-            uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.samples)
-            _write(path, _fit_view(view, uv_map, settings))
-        files.append(path)
-    return files
-
-
-def prepare_folder(views: Sequence[PreparedView], cache: Path, progress: Progress = no_progress) -> list[Path]:
-    """The same for photos with finished UV maps; an UV map k times the photo's size gives k x k samples a pixel.
-
-    Raises ImageError: sizes that are no whole multiple of the photo's, or files that can't be read.
-    """
-    files = []
-    for view in progress(views, "UV maps", len(views)):
-        key = content_key(CACHE_VERSION, view.name, view.photo.read_bytes(), view.uv_map.read_bytes())
-        path = cache / f"{key}.npz"
-        if not path.exists():
-            _write(path, _from_prepared(view))
-        files.append(path)
-    return files
-
-
 def load_view(path: Path) -> FitView:
     """Reads a cached view. Raises FitError if the file is broken (it can be deleted: it is made anew)."""
+    with opened_view(path) as data:
+        tensors = {name: torch.from_numpy(data[name]) for name in FIELDS}
+        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), **tensors)
+
+
+@contextmanager
+def opened_view(path: Path) -> Iterator[Any]:
+    """A cached view's arrays by name. Raises FitError if the file is broken."""
     try:
         with np.load(path, allow_pickle=False) as data:
-            tensors = {name: torch.from_numpy(data[name]) for name in FIELDS}
-            return FitView(name=str(data["name"]), footprint=float(data["footprint"]), **tensors)
+            yield data
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FitError(f"the cached view {path} is broken: {error}", fix=f"delete {path.parent}") from error
-
-
-def _fit_view(view: View, uv_map: UVMap, settings: ViewSettings) -> FitView:
-    loaded = read_photo(view.photo, upright=view.exif_upright)
-    height, width = uv_map.size
-    if loaded.pixels.shape[:2] != (height, width):
-        raise ImageError(
-            f"{view.photo} is {loaded.pixels.shape[1]}x{loaded.pixels.shape[0]}, its camera {width}x{height}"
-        )
-    hidden = hidden_pixels(view, loaded)
-    seen = uv_map.by_pixel(uv_map.valid) & ~hidden[..., None]
-    if settings.confidence is None:
-        trust = np.asarray(seen.all(axis=2), dtype=np.float32)
-    else:
-        trust = np.where(hidden, np.float32(0), confidence(uv_map, settings.confidence))
-    return _tensors(view.name, loaded.pixels, uv_map, seen, trust)
-
-
-def hidden_pixels(view: View, loaded: LoadedPhoto) -> Mask:
-    """The photo's pixels that its mask or its transparency takes out. Raises ImageError: a mask of another size."""
-    size = loaded.pixels.shape[:2]
-    hidden = np.zeros(size, dtype=bool) if loaded.alpha is None else ~loaded.alpha
-    return hidden if view.mask is None else hidden | ~_mask(view, size)
-
-
-def _mask(view: View, size: tuple[int, int]) -> np.ndarray:
-    assert view.mask is not None
-    mask = read_mask(view.mask)
-    if mask.shape != size:
-        raise ImageError(
-            f"{view.mask} is {mask.shape[1]}x{mask.shape[0]}, its photo {size[1]}x{size[0]}",
-            fix="a mask must have its photo's size",
-        )
-    return mask
-
-
-def _from_prepared(view: PreparedView) -> FitView:
-    loaded = read_photo(view.photo)
-    photo = loaded.pixels
-    uv, valid = read_uv(view.uv_map)
-    (height, width), (rows, cols) = photo.shape[:2], uv.shape[:2]
-    samples = rows // height
-    if samples < 1 or (rows, cols) != (height * samples, width * samples):
-        raise ImageError(
-            f"{view.uv_map} is {cols}x{rows}, {view.photo} {width}x{height}: the UV map must be a whole multiple of it",
-            fix="render the UV maps at 1, 2, 3 ... times the photo's size; never enlarge them",
-        )
-    empty = np.zeros(valid.shape, dtype=np.float32)
-    uv_map = UVMap(samples, uv, np.where(valid, 0, -1).astype(np.int32), empty, empty, _footprint(uv, valid, samples))
-    seen = uv_map.by_pixel(valid)
-    if loaded.alpha is not None:
-        seen &= loaded.alpha[..., None]
-    return _tensors(view.name, photo, uv_map, seen, np.asarray(seen.all(axis=2), dtype=np.float32))
-
-
-def _footprint(uv: np.ndarray, valid: np.ndarray, samples: int) -> np.ndarray:
-    """A pixel's side length in uv, from how far neighbouring samples lie apart; meaningful away from chart borders."""
-    step = np.zeros(valid.shape, dtype=np.float32)
-    step[:, 1:] = np.linalg.norm(uv[:, 1:] - uv[:, :-1], axis=2) * samples
-    return step
-
-
-def _tensors(name: str, photo: np.ndarray, uv_map: UVMap, seen: np.ndarray, trust: np.ndarray) -> FitView:
-    footprints = uv_map.footprint[uv_map.valid]
-    return FitView(
-        name=name,
-        photo=torch.from_numpy(photo),
-        uv=torch.from_numpy(uv_map.by_pixel(uv_map.uv)),
-        seen=torch.from_numpy(seen),
-        confidence=torch.from_numpy(trust.astype(np.float32)),
-        footprint=float(np.median(footprints)) if len(footprints) else 0.0,
-    )
-
-
-def _write(path: Path, view: FitView) -> None:
-    buffer = io.BytesIO()
-    arrays = {name: getattr(view, name).numpy() for name in FIELDS}
-    np.savez(buffer, name=np.array(view.name), footprint=np.array(view.footprint), **arrays)
-    with whole_file(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())

@@ -25,6 +25,8 @@ class ConfidenceSettings:
     counts as a depth edge. `edge_confidence`: of a pixel within `edge_radius` of one; above 0, so that it still counts
     where no other photo shows the place. `grazing`: cosines at which confidence is 0 and 1; a face seen from behind
     has a negative one, so it counts for nothing, unless the mesh's faces are not oriented (see `BACK_SHARE`).
+    `depth_tolerance`: a pixel counts for nothing where the view's depth map contradicts the mesh by more than this
+    share of the depth (see measured.contradiction).
     """
 
     edge_radius: int = 1
@@ -32,11 +34,14 @@ class ConfidenceSettings:
     edge_bend: float = 0.02
     grazing: tuple[float, float] = (0.0, 0.25)
     border: int = 1
+    depth_tolerance: float = 0.1
 
     def __post_init__(self) -> None:
         low, high = self.grazing
         if not 0 <= low < high <= 1:
             raise ConfigError(f"grazing cosines must be 0 <= low < high <= 1, got {low}, {high}")
+        if not self.depth_tolerance >= 0:
+            raise ConfigError(f"depth tolerance {self.depth_tolerance}: 0 (off) or more", fix="--depth-tolerance 0.05")
 
 
 def confidence(uv_map: UVMap, settings: ConfidenceSettings) -> Float32[np.ndarray, "h w"]:

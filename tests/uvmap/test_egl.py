@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from egl_here import needs_egl
 from neuraltexgen.errors import RenderError, UnwrapError
@@ -277,6 +278,27 @@ def test_a_lens_with_distortion_is_refused() -> None:
     with pytest.raises(RenderError, match="distortion") as caught:
         EglRenderer(PLANE.mesh()).uv_map(CAMERAS["OPENCV"], pose())
     assert caught.value.fix == "--renderer ray"
+
+
+@needs_egl
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
+@pytest.mark.parametrize("samples", [1, 2])
+def test_tensors_on_the_card_hold_the_same_map(samples: int) -> None:
+    renderer = EglRenderer(sheet())
+    for seed in range(3):
+        expected = renderer.uv_map(FINE, pose(seed), samples)
+        with renderer.uv_map_on_cuda(FINE, pose(seed), samples) as found:
+            for name in ("uv", "face_ids", "distance", "cosine", "footprint"):
+                np.testing.assert_array_equal(getattr(found, name).cpu(), getattr(expected, name))
+
+
+@needs_egl
+def test_without_cuda_the_renderer_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    renderer = EglRenderer(sheet())
+    with pytest.raises(RenderError, match="CUDA"), renderer.uv_map_on_cuda(FINE, pose()):
+        pass
+    assert renderer.uv_map(FINE, pose()).valid.any()
 
 
 @needs_egl

@@ -12,7 +12,7 @@ from neuraltexgen.readers import ReadOptions
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.style import StyleSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import ViewSettings
+from neuraltexgen.view_cache import ViewSettings
 from neuraltexgen.visibility import ConfidenceSettings
 
 Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")]
@@ -73,11 +73,14 @@ class Sampling:
     """Sub-samples a pixel, along each side: a pixel is an area. 3 is a little better on sharp captures, and slower."""
     confidence: bool = True
     """Trust pixels less at depth edges, grazing angles and the photo's border."""
+    depth_tolerance: float = 0.1
+    """Where a photo has a depth map: leave out what it measures farther off the mesh than this share; 0 is off."""
     renderer: Renderer = "auto"
     """What makes the UV maps: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
 
     def settings(self) -> ViewSettings:
-        return ViewSettings(self.samples, ConfidenceSettings() if self.confidence else None)
+        trust = ConfidenceSettings(depth_tolerance=self.depth_tolerance) if self.confidence else None
+        return ViewSettings(self.samples, trust)
 
 
 @dataclass(frozen=True)

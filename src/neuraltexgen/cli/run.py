@@ -45,6 +45,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
         config=(tyro.conf.OmitArgPrefixes,),
     )
     warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF is told by our own notes, where it matters
+    # Open3D brings a TBB that numba finds too old, and then does without: no news to anyone.
+    warnings.filterwarnings("ignore", message="The TBB threading layer")
     try:
         command.run()
     except NeuralTexGenError as error:

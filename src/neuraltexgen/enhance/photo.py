@@ -19,7 +19,7 @@ from neuraltexgen.enhance.tiles import run_in_tiles, tile_side
 from neuraltexgen.errors import ImageError
 from neuraltexgen.images import read_photo, write_exr, write_png
 from neuraltexgen.scene import View
-from neuraltexgen.views import hidden_pixels
+from neuraltexgen.view_cache import hidden_pixels
 
 Picture = Float[Tensor, "3 h w"]
 

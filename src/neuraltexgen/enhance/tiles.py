@@ -62,7 +62,7 @@ def tile_spans(length: int, side: int) -> list[tuple[int, int]]:
     return [(start, start + side) for start in starts]
 
 
-def blend_weights(spans: list[tuple[int, int]], scale: int) -> list[Float32[Tensor, "k"]]:
+def blend_weights(spans: list[tuple[int, int]], scale: int) -> list[Float32[Tensor, " k"]]:
     """A weight per output pixel of each span; at every place the spans' weights add up to 1."""
     weights = [torch.ones((end - start) * scale) for start, end in spans]
     places = [start + (torch.arange((end - start) * scale) + 0.5) / scale for start, end in spans]

@@ -33,7 +33,7 @@ class _Graph:
 
 
 def diffuse_colours(
-    mesh: Mesh, sums: Float64[np.ndarray, "n c"], weights: Float64[np.ndarray, "n"]
+    mesh: Mesh, sums: Float64[np.ndarray, "n c"], weights: Float64[np.ndarray, " n"]
 ) -> Float32[np.ndarray, "n c"]:
     """A colour for each vertex from the weighted sums of the texels seen around some of them.
 

@@ -107,7 +107,7 @@ def _image_data(file: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _unfilter(kinds: UInt8[np.ndarray, "h"], filtered: UInt8[np.ndarray, "h w b"]) -> UInt8[np.ndarray, "h w b"]:
+def _unfilter(kinds: UInt8[np.ndarray, " h"], filtered: UInt8[np.ndarray, "h w b"]) -> UInt8[np.ndarray, "h w b"]:
     """Undoes the row filters (none, sub, up, average, Paeth) along anti-diagonals.
 
     A pixel depends on its left, upper and upper-left neighbours only, so all pixels of one anti-diagonal can be had at

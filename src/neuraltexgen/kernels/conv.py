@@ -29,13 +29,13 @@ class Convolution:
     """
 
     weight: Float[Tensor, "o i 3 3"]
-    bias: Float[Tensor, "o"]
+    bias: Float[Tensor, " o"]
     flipped: Float[Tensor, "i o 3 3"]
     forward: Tensor | None
     backward: Tensor | None
 
 
-def convolution(weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, "o"]) -> Convolution:
+def convolution(weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"]) -> Convolution:
     """Prepares a filter on the device and in the float type that it has."""
     flipped = weight.flip(2, 3).transpose(0, 1)
     fast = weight.device.type == "cpu" and weight.dtype == torch.float32 and min(weight.shape[:2]) >= FEW_CHANNELS

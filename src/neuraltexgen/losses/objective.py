@@ -100,7 +100,7 @@ def _network_losses(
     styled = any(head.styled for heads in groups.values() for _, head in heads)
     if settings.style is not None and not styled:
         raise LossError(
-            f"style picture {settings.style}: no loss looks at it", fix="add vgg_style=1e5, or the preset style"
+            f"style picture {settings.style}: no loss looks at it", fix="--loss style, or add --loss vgg_style=1e5"
         )
     if not groups:
         return []

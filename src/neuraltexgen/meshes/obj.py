@@ -95,7 +95,7 @@ def _uvs(path: Path, lines: list[bytes]) -> Float64[np.ndarray, "m 2"]:
 
 def _faces(
     path: Path, statements: _Statements
-) -> tuple[Int64[np.ndarray, "p"], Int64[np.ndarray, "k"], Int64[np.ndarray, "k"]]:
+) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
     """Corner counts, then every corner's vertex and uv index from 0 (uv MISSING where there is none)."""
     words = [line.split() for line in statements.faces]
     sizes = np.array([len(line) for line in words], np.int64)

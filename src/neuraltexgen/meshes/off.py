@@ -70,7 +70,7 @@ def _lines(path: Path) -> list[bytes]:
     return [line for line in lines if line and not line.isspace()]
 
 
-def _header(path: Path, lines: list[bytes]) -> tuple[re.Match[bytes], Int64[np.ndarray, "k"], list[bytes]]:
+def _header(path: Path, lines: list[bytes]) -> tuple[re.Match[bytes], Int64[np.ndarray, " k"], list[bytes]]:
     """The parsed variant word, the counts, and the lines that follow. The counts may share the variant's line."""
     words = lines[0].split() if lines else []
     variant = HEADER.fullmatch(words[0]) if words else None
@@ -93,7 +93,7 @@ def _layout(path: Path, variant: re.Match[bytes], width: int) -> _Layout:
     return layout
 
 
-def _polygons(path: Path, lines: list[bytes]) -> tuple[Int64[np.ndarray, "p"], Int64[np.ndarray, "k"]]:
+def _polygons(path: Path, lines: list[bytes]) -> tuple[Int64[np.ndarray, " p"], Int64[np.ndarray, " k"]]:
     """Corner counts, and all corners one after the other; what follows them on a line is a face colour."""
     if not lines:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

@@ -58,7 +58,7 @@ def has_faces(path: Path) -> bool:
 
 
 def _uvs(
-    path: Path, vertex: Table, face: Table, sizes: Int64[np.ndarray, "p"], fans: Fans, faces: Int64[np.ndarray, "f 3"]
+    path: Path, vertex: Table, face: Table, sizes: Int64[np.ndarray, " p"], fans: Fans, faces: Int64[np.ndarray, "f 3"]
 ) -> tuple[Float64[np.ndarray, "m 2"] | None, Int64[np.ndarray, "f 3"] | None]:
     if "texcoord" in face.lists:
         uv_sizes, flat = face.lists["texcoord"]

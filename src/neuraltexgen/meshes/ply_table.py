@@ -55,8 +55,8 @@ class Header:
 class Table:
     """The rows read: plain columns by name, list columns as (length of each row, all values one after the other)."""
 
-    columns: dict[str, Shaped[np.ndarray, "n"]]
-    lists: dict[str, tuple[Int64[np.ndarray, "n"], Shaped[np.ndarray, "k"]]]
+    columns: dict[str, Shaped[np.ndarray, " n"]]
+    lists: dict[str, tuple[Int64[np.ndarray, " n"], Shaped[np.ndarray, " k"]]]
 
 
 def read_header(path: Path, data: bytes) -> Header:

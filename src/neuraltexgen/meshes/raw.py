@@ -31,11 +31,11 @@ class Fans:
     """
 
     corners: Int64[np.ndarray, "f 3"]
-    polygon: Int64[np.ndarray, "f"]
+    polygon: Int64[np.ndarray, " f"]
     notes: tuple[str, ...]
 
 
-def cut_polygons(sizes: Int64[np.ndarray, "p"]) -> Fans:
+def cut_polygons(sizes: Int64[np.ndarray, " p"]) -> Fans:
     """Triangles of polygons that have `sizes` corners each, stored one after the other."""
     starts = np.cumsum(sizes) - sizes
     triangles = np.maximum(sizes - 2, 0)
@@ -50,7 +50,7 @@ def cut_polygons(sizes: Int64[np.ndarray, "p"]) -> Fans:
     return Fans(np.stack([first, first + step + 1, first + step + 2], axis=1), polygon, tuple(notes))
 
 
-def numbers(path: Path, tokens: Sequence[bytes] | Iterable[bytes], what: str) -> Float64[np.ndarray, "n"]:
+def numbers(path: Path, tokens: Sequence[bytes] | Iterable[bytes], what: str) -> Float64[np.ndarray, " n"]:
     """Text tokens as float64. Raises MeshError if one is no number."""
     try:
         return np.fromiter(map(float, tokens), np.float64)

@@ -115,7 +115,7 @@ def _drop_not_finite(path: Path, raw: RawMesh, notes: list[str]) -> RawMesh:
 
 def _finite_rows(
     path: Path, values: Float64[np.ndarray, "n d"], faces: Int64[np.ndarray, "f 3"], what: str
-) -> tuple[Bool[np.ndarray, "n"], Int64[np.ndarray, "f 3"]]:
+) -> tuple[Bool[np.ndarray, " n"], Int64[np.ndarray, "f 3"]]:
     """Which rows are finite, and the faces renumbered to those rows alone."""
     finite = np.all(np.abs(values) < LARGEST, axis=1)
     if finite.all():
@@ -128,11 +128,11 @@ def _finite_rows(
     return finite, (np.cumsum(finite) - 1)[faces]
 
 
-def _has_area(raw: RawMesh) -> Bool[np.ndarray, "f"]:
+def _has_area(raw: RawMesh) -> Bool[np.ndarray, " f"]:
     return face_areas(raw.vertices, raw.faces) > 0
 
 
-def _is_repeated(faces: Int64[np.ndarray, "f 3"]) -> Bool[np.ndarray, "f"]:
+def _is_repeated(faces: Int64[np.ndarray, "f 3"]) -> Bool[np.ndarray, " f"]:
     corners = np.sort(faces, axis=1)
     order = np.lexsort(corners.T)
     same = np.zeros(len(faces), bool)
@@ -141,7 +141,7 @@ def _is_repeated(faces: Int64[np.ndarray, "f 3"]) -> Bool[np.ndarray, "f"]:
     return same
 
 
-def _drop_faces(raw: RawMesh, drop: Bool[np.ndarray, "f"], what: str, notes: list[str]) -> RawMesh:
+def _drop_faces(raw: RawMesh, drop: Bool[np.ndarray, " f"], what: str, notes: list[str]) -> RawMesh:
     if not drop.any():
         return raw
     notes.append(f"{int(drop.sum())} {what}")

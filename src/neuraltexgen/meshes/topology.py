@@ -19,7 +19,7 @@ def count_components(faces: Int[np.ndarray, "f 3"]) -> int:
 
 def components(faces: Int[np.ndarray, "f 3"]) -> Int64[np.ndarray, "f"]:
     """A number for each face that the faces of its piece share, those that it is joined to through vertices."""
-    label: Int64[np.ndarray, n] = np.arange(int(faces.max()) + 1)
+    label: Int64[np.ndarray, " n"] = np.arange(int(faces.max()) + 1)
     while True:
         # Each face pulls its corners, and their labels' own labels, to its smallest label; then labels are followed.
         smallest = label[faces].min(axis=1)

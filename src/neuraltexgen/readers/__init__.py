@@ -19,6 +19,7 @@ from neuraltexgen.readers import (
     open3d,
     openmvg,
     polycam,
+    realityscan,
     record3d,
     scannet,
     sens,
@@ -197,6 +198,14 @@ READERS: tuple[Reader, ...] = (
         "a mesh beside it",
         metashape.detect,
         metashape.read,
+    ),
+    Reader(
+        "realityscan",
+        "RealityScan, RealityCapture",
+        "an `.xmp` beside each photo, at the top or in `images`",
+        AT_TOP,
+        realityscan.detect,
+        realityscan.read,
     ),
     Reader(
         "polycam",

@@ -34,7 +34,7 @@ NEAREST_PINCAM = 0.0015
 class _Timed:
     """Times, sorted, and what belongs to each."""
 
-    times: Float64[np.ndarray, "n"]
+    times: Float64[np.ndarray, " n"]
     values: list
 
     def nearest(self, time: float, within: float) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from xml.etree import ElementTree
 
 import numpy as np
 from jaxtyping import Float64
@@ -122,7 +123,19 @@ def read_json(reader: str, file: Path) -> Any:
         raise ReaderError(f"{reader}: {file} is not JSON ({error})", fix="it may be cut off: copy it again") from error
 
 
-def floats(value: Any, count: int, what: str) -> Float64[np.ndarray, "k"]:
+def read_xml(reader: str, file: Path) -> ElementTree.Element:
+    """A file's root element. Raises ReaderError: missing, no XML, or it declares entities, which no capture needs."""
+    text = read_text(file)
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
+        raise ReaderError(f"{reader}: {file} declares entities, which {reader} never does")
+    try:
+        # Its declaration may name an encoding that the text, already decoded, no longer has.
+        return ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ReaderError(f"{reader}: {file} is not XML ({error})", fix="it may be cut off: export it again") from error
+
+
+def floats(value: Any, count: int, what: str) -> Float64[np.ndarray, " k"]:
     """`count` numbers from JSON: a number, lists of them, strings that hold them. Raises ReaderError: anything else."""
     if value is None:
         raise ReaderError(f"'{what}' is not stated")

@@ -7,10 +7,8 @@ Sources: the official scripts, https://github.com/agisoft-llc/metashape-scripts,
 Metashape's manual.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -18,7 +16,7 @@ from jaxtyping import Float64
 
 from neuraltexgen.errors import ReaderError
 from neuraltexgen.readers.drafts import Draft, make_scene
-from neuraltexgen.readers.find import ReadOptions, files_like, find_mesh, find_photo, numbers_in, pixel_size, read_text
+from neuraltexgen.readers.find import ReadOptions, files_like, find_mesh, find_photo, numbers_in, pixel_size, read_xml
 from neuraltexgen.readers.lenses import Lens, perspective
 from neuraltexgen.readers.poses import Repairs, cam_from_world, matrix_of
 from neuraltexgen.scene import Scene
@@ -53,23 +51,10 @@ def read(path: Path, options: ReadOptions) -> Scene:
     file = files[0]
     root = file.parent
     folders = [options.images] if options.images is not None else [root, root / "images"]
-    chunk, notes = _chunk(_parse(file), file, folders)
+    chunk, notes = _chunk(read_xml("metashape", file), file, folders)
     drafts = [_draft(camera, chunk) for camera in chunk.cameras]
     mesh = find_mesh("metashape", root, (), options)
     return make_scene("metashape", root, drafts, options, mesh, chunk.repairs, notes)
-
-
-def _parse(file: Path) -> Element:
-    text = read_text(file)
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise ReaderError(f"metashape: {file} declares entities, which Metashape never does")
-    try:
-        # Its declaration may name an encoding that the text, already decoded, no longer has.
-        return ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
-    except (ElementTree.ParseError, ValueError) as error:
-        raise ReaderError(
-            f"metashape: {file} is not XML ({error})", fix="it may be cut off: export it again"
-        ) from error
 
 
 def _chunk(root: Element, file: Path, folders: list[Path]) -> tuple[_Chunk, list[str]]:
@@ -102,7 +87,7 @@ def _similarity(stated: Element | None) -> Float64[np.ndarray, "4 4"]:
     return matrix_of(rotation * scale, _numbers(parts["translation"], 3, "translation"))
 
 
-def _numbers(text: str | None, count: int, what: str) -> Float64[np.ndarray, "k"]:
+def _numbers(text: str | None, count: int, what: str) -> Float64[np.ndarray, " k"]:
     values = np.array(numbers_in(text or ""))
     if len(values) != count:
         raise ReaderError(f"'{what}' holds {len(values)} numbers, not {count}")

@@ -83,7 +83,7 @@ def _meta(file: Path) -> _Meta:
     if not parser.has_section("camera"):
         raise ReaderError(f"{file.name} has no section [camera]")
 
-    def numbers(key: str, default: str | None = None) -> Float64[np.ndarray, "k"]:
+    def numbers(key: str, default: str | None = None) -> Float64[np.ndarray, " k"]:
         stated = parser.get("camera", key, fallback=None) or default
         if stated is None:
             raise ReaderError(f"{file.name} does not state '{key}'")

@@ -207,7 +207,7 @@ def _depth(capture: _Capture, keys: _Keys) -> DepthMap | None:
     return DepthMap(path, unit)
 
 
-def _numbers(value: Any, what: str) -> Float64[np.ndarray, "k"]:
+def _numbers(value: Any, what: str) -> Float64[np.ndarray, " k"]:
     """A 3x4 or 4x4 matrix as 12 or 16 numbers. Raises ReaderError: another shape, or no numbers."""
     try:
         matrix = np.array(value, np.float64)

@@ -37,7 +37,7 @@ PUBLISHED = {
 class _Track:
     """What a list file holds: sorted times, and the words of each line after the time."""
 
-    times: Float64[np.ndarray, "n"]
+    times: Float64[np.ndarray, " n"]
     words: list[list[str]]
 
     def nearest(self, time: float) -> list[str] | None:

@@ -1,7 +1,7 @@
 """A capture with depth in, a clean mesh out: fusion, pieces removed, faces to a budget."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neuraltexgen.errors import ReconstructError
@@ -61,7 +61,7 @@ def reconstruct_scene(scene: Scene, settings: ReconstructSettings, progress: Pro
             fix="a mesh from another program with --mesh FILE; docs/formats.md says where depth is looked for",
         )
     fused = fuse(sources, settings.fusion, progress)
-    fused = Fused(**{**vars(fused), "skipped": (*without, *fused.skipped)})
+    fused = replace(fused, skipped=(*without, *fused.skipped))
     return _finished(scene, fused, settings.mesh, began, progress)
 
 
@@ -86,11 +86,11 @@ def _finished(scene: Scene, fused: Fused, settings: MeshSettings, began: float, 
     return Reconstruction(scene, mesh, fused, cleaned, time.monotonic() - began)
 
 
-def _view_key(view: View) -> tuple:
-    """What a view's part in the mesh depends on."""
+def _view_key(view: View) -> str:
+    """A hash of what a view's part in the mesh depends on; its files are in memory no longer than this takes."""
     depth = view.depth
     if depth is None:
-        return (view.name,)
+        return content_key(view.name)
     with depth.path.open("rb") as opened:
         opened.seek(depth.blob.at if depth.blob else 0)
         data = opened.read(depth.blob.length if depth.blob else -1)
@@ -103,4 +103,4 @@ def _view_key(view: View) -> tuple:
         list(depth.invalid),
         view.exif_upright,
     )
-    return (view.name, view.cam_from_world, depth.cam_from_depth, stated, data, others)
+    return content_key(view.name, view.cam_from_world, depth.cam_from_depth, stated, data, others)

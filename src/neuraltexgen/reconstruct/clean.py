@@ -1,6 +1,7 @@
 """A fused surface without what is no surface: small floating pieces, doubled faces, edges of three and more faces."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -32,7 +33,7 @@ def clean(mesh: Mesh, least_size: float, least_share: float) -> Cleaned:
     return Cleaned(result, pieces, int((~keep).sum()), len(mesh.faces) - len(whole.faces))
 
 
-def to_open3d(mesh: Mesh) -> object:
+def to_open3d(mesh: Mesh) -> Any:
     """The mesh as Open3D's geometry.TriangleMesh, with vertex colours."""
     o3d = open3d()
     vertices = o3d.utility.Vector3dVector(mesh.vertices)
@@ -42,11 +43,11 @@ def to_open3d(mesh: Mesh) -> object:
     return result
 
 
-def from_open3d(found: object) -> Mesh:
+def from_open3d(found: Any) -> Mesh:
     """Open3D's geometry.TriangleMesh as ours."""
-    colours = np.asarray(found.vertex_colors, np.float32)  # pyright: ignore[reportAttributeAccessIssue]
-    vertices = np.array(found.vertices, np.float64)  # pyright: ignore[reportAttributeAccessIssue]
-    faces = np.array(found.triangles, np.int32)  # pyright: ignore[reportAttributeAccessIssue]
+    colours = np.asarray(found.vertex_colors, np.float32)
+    vertices = np.array(found.vertices, np.float64)
+    faces = np.array(found.triangles, np.int32)
     return Mesh(vertices, faces, colours=np.clip(colours, 0, 1) if len(colours) else None)
 
 
@@ -76,7 +77,7 @@ def _crowded(faces: np.ndarray) -> Bool[np.ndarray, "f"]:
 def _large_pieces(mesh: Mesh, least_size: float, least_share: float) -> tuple[Bool[np.ndarray, "f"], int]:
     """Which faces stay, and how many pieces go."""
     with quietly():
-        found = to_open3d(mesh).cluster_connected_triangles()  # pyright: ignore[reportAttributeAccessIssue]
+        found = to_open3d(mesh).cluster_connected_triangles()
     piece, areas = np.asarray(found[0]), np.asarray(found[2])
     corners = mesh.vertices[mesh.faces]
     low, high = np.full((len(areas), 3), np.inf), np.full((len(areas), 3), -np.inf)

@@ -1,10 +1,13 @@
 """Fewer faces where the surface is flat: quadric decimation that keeps the borders of holes where they are."""
 
+from dataclasses import replace
+
 import numpy as np
+from jaxtyping import Float32, Float64
 
 from neuraltexgen.geometry import face_areas
 from neuraltexgen.reconstruct.clean import from_open3d, to_open3d
-from neuraltexgen.reconstruct.volume import quietly
+from neuraltexgen.reconstruct.volume import open3d, quietly
 from neuraltexgen.scene import Mesh
 
 
@@ -18,8 +21,26 @@ def decimate(mesh: Mesh, faces: int, boundary_weight: float) -> Mesh:
     if len(mesh.faces) <= faces:
         return mesh
     with quietly():
-        found = to_open3d(mesh).simplify_quadric_decimation(faces, np.inf, boundary_weight)  # pyright: ignore[reportAttributeAccessIssue]
-        return from_open3d(found)
+        bare = to_open3d(replace(mesh, colours=None))
+        found = from_open3d(bare.simplify_quadric_decimation(faces, np.inf, boundary_weight))
+        if mesh.colours is None:
+            return found
+        # Open3D would average the colours of merged vertices wherever the merged one lies: they drift off their places.
+        return replace(found, colours=_colours_at(found.vertices, mesh, mesh.colours))
+
+
+def _colours_at(
+    points: Float64[np.ndarray, "m 3"], mesh: Mesh, colours: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "m 3"]:
+    """The mesh's colours at its points nearest to others."""
+    o3d, middle = open3d(), mesh.vertices.mean(axis=0)
+    scene = o3d.t.geometry.RaycastingScene()
+    corners = o3d.core.Tensor((mesh.vertices - middle).astype(np.float32))
+    scene.add_triangles(corners, o3d.core.Tensor(mesh.faces.astype(np.uint32)))
+    near = scene.compute_closest_points(o3d.core.Tensor((points - middle).astype(np.float32)))
+    v, w = near["primitive_uvs"].numpy().T
+    a, b, c = colours[mesh.faces[near["primitive_ids"].numpy()]].transpose(1, 0, 2)
+    return np.clip((1 - v - w)[:, None] * a + v[:, None] * b + w[:, None] * c, 0, 1).astype(np.float32)
 
 
 def face_budget(mesh: Mesh, edge: float, most: int) -> int:

@@ -134,7 +134,7 @@ def _behind(
     return rows, cols, inside.reshape(height, width)
 
 
-def _reduced(pixels: Photo, factor: int) -> UInt8[np.ndarray, "h w 3"]:
+def _reduced(pixels: Photo, factor: int) -> UInt8[np.ndarray, "H W 3"]:
     """The photo in 8 bits, means over factor x factor pixels: what a depth pixel covers."""
     if pixels.dtype != np.uint8:
         pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)

@@ -83,7 +83,7 @@ def plan_voxel(found: Survey, settings: FusionSettings, frames: int) -> tuple[fl
     """
     wished = settings.voxel or max(PIXELS_A_VOXEL * found.pixel, NOISE_A_VOXEL * found.noise)
     budget = memory_budget(settings.memory, torch.device("cpu"))
-    most = budget // (BLOCK_BYTES + MESH_BYTES)
+    most = max(1, budget // (BLOCK_BYTES + MESH_BYTES))
     voxel = wished
     while True:
         blocks = int(UNSEEN * count_blocks(found, BLOCK * voxel, settings.truncation * voxel))
@@ -104,7 +104,7 @@ def plan_voxel(found: Survey, settings: FusionSettings, frames: int) -> tuple[fl
 
 def least_views(frames: int) -> int:
     """How many frames must have seen a voxel: 3 of a sequence, fewer where there are few frames to see anything."""
-    return 1 if frames < 12 else 2 if frames < 40 else 3
+    return 1 if frames < 12 else 2 if frames < 100 else 3
 
 
 def _device(name: str) -> tuple[str, list[str]]:

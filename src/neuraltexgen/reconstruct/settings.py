@@ -43,7 +43,7 @@ class MeshSettings:
     """
 
     faces: int | None = None
-    edge: float = 3.0
+    edge: float = 2.5
     most_faces: int = 200_000
     least_size: float = 20.0
     least_share: float = 1e-4

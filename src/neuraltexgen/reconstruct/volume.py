@@ -31,7 +31,7 @@ COLOUR_SCALE = 256.0
 multiplies float colours by 255, and divides by 255 on the way out."""
 
 MISSING = "the Python package Open3D is not installed, or can't be loaded"
-PACKAGES = "pip install 'neuraltexgen[open3d]'; on Debian also apt-get install libgl1 libx11-6 libgomp1"
+PACKAGES = "pip install 'neuraltexgen[open3d]'; on Debian also apt-get install libegl1 libgl1 libx11-6 libusb-1.0-0"
 
 
 def open3d() -> Any:

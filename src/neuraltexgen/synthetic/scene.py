@@ -29,7 +29,7 @@ class SyntheticScene:
 
     settings: SyntheticSettings
     mesh: Mesh
-    face_surfaces: Int32[np.ndarray, "f"]
+    face_surfaces: Int32[np.ndarray, " f"]
     surfaces: Surfaces
     camera: Camera
     poses: Float64[np.ndarray, "v 4 4"]
@@ -38,7 +38,7 @@ class SyntheticScene:
     offsets: Float32[np.ndarray, "v 3"]
 
     def known_colour(
-        self, face_ids: Int32[np.ndarray, "n"], points: Points, footprint: float = 0.0
+        self, face_ids: Int32[np.ndarray, " n"], points: Points, footprint: float = 0.0
     ) -> Float32[np.ndarray, "n 3"]:
         """The true colour at points on the given faces, averaged over a square of side `footprint` metres.
 
@@ -69,7 +69,7 @@ def make_scene(settings: SyntheticSettings) -> SyntheticScene:
     )
 
 
-def _scan(rectangles: tuple[Rectangle, ...]) -> tuple[Mesh, Int32[np.ndarray, "f"]]:
+def _scan(rectangles: tuple[Rectangle, ...]) -> tuple[Mesh, Int32[np.ndarray, " f"]]:
     """Every rectangle as a grid of triangles, wound so that they face the room; joined where one thing has an edge."""
     vertices, faces, owners, things = [], [], [], []
     names = list(dict.fromkeys(rectangle.thing for rectangle in rectangles))

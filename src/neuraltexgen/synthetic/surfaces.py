@@ -23,7 +23,7 @@ class Surfaces:
 
     rectangles: tuple[Rectangle, ...]
     planes: Planes
-    starts: Int64[np.ndarray, "q"]
+    starts: Int64[np.ndarray, " q"]
     sizes: Int64[np.ndarray, "q 2"]
     pixels: UInt8[np.ndarray, "p 3"]
 
@@ -43,7 +43,7 @@ def join_surfaces(rectangles: Sequence[Rectangle], images: Sequence[UInt8[np.nda
 
 
 def mean_colours(
-    surfaces: Surfaces, indices: Int32[np.ndarray, "n"], points: Points, footprint: float
+    surfaces: Surfaces, indices: Int32[np.ndarray, " n"], points: Points, footprint: float
 ) -> Float32[np.ndarray, "n 3"]:
     """The albedo at points on the given rectangles, averaged over squares of side `footprint` metres around them.
 

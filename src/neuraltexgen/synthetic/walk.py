@@ -64,7 +64,7 @@ def _tries(
     return centres[kept], targets[kept]
 
 
-def _clear(rectangles: Sequence[Rectangle], centres: Float64[np.ndarray, "t 3"]) -> Bool[np.ndarray, "t"]:
+def _clear(rectangles: Sequence[Rectangle], centres: Float64[np.ndarray, "t 3"]) -> Bool[np.ndarray, " t"]:
     """Whether a place is outside every thing's bounding box, with room to spare."""
     clear = np.ones(len(centres), np.bool_)
     for thing in {rectangle.thing for rectangle in rectangles} - {"room"}:

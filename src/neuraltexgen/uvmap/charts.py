@@ -19,7 +19,7 @@ class Corners:
     Pair k lies at `mesh.vertices[vertices[k]]` and looks up `uvs[k]`; `faces` index the pairs.
     """
 
-    vertices: Int32[np.ndarray, "k"]
+    vertices: Int32[np.ndarray, " k"]
     uvs: UVs
     faces: Faces
 
@@ -41,7 +41,7 @@ def unique_corners(mesh: Mesh) -> Corners:
     )
 
 
-def face_charts(mesh: Mesh) -> Int32[np.ndarray, "f"]:
+def face_charts(mesh: Mesh) -> Int32[np.ndarray, " f"]:
     """The chart of each face, numbered from 0 as faces come; faces that share a corner (vertex and uv) hang together.
 
     Raises MeshError: the mesh has no uvs.
@@ -54,7 +54,7 @@ def face_charts(mesh: Mesh) -> Int32[np.ndarray, "f"]:
     return order[chart.reshape(-1)]
 
 
-def components(groups: Int32[np.ndarray, "g k"], count: int) -> Int32[np.ndarray, "count"]:
+def components(groups: Int32[np.ndarray, "g k"], count: int) -> Int32[np.ndarray, " count"]:
     """For each of `count` nodes the smallest node that it is linked to; each row of `groups` links its nodes."""
     return _components(np.ascontiguousarray(groups), count)
 

@@ -1,8 +1,10 @@
 """Headless EGL: the same UV maps as the ray caster's for cameras without distortion, made on a graphics card."""
 
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.types import Faces, Pose
 from neuraltexgen.uvmap import glsl
 from neuraltexgen.uvmap.maps import UVMap, surface_uvs
+from neuraltexgen.uvmap.on_cuda import CudaUVMap, SharedBuffers, cuda_uv_map
 
 PACKAGES = "apt-get install libegl1 libgl1 libgl1-mesa-dri, or --renderer ray"
 RESULT_KEY = "egl 1"
@@ -45,7 +48,14 @@ class _Target:
     face_ids: Any
     fields: Any
 
+    @cached_property
+    def shared(self) -> SharedBuffers:
+        """`face_ids` and `fields` as CUDA knows them."""
+        return SharedBuffers([self.face_ids.glo, self.fields.glo])
+
     def release(self) -> None:
+        if "shared" in self.__dict__:
+            self.shared.release()
         for held in (self.framebuffer, self.faces, self.depth, self.face_ids, self.fields):
             held.release()
 
@@ -75,7 +85,7 @@ class EglRenderer:
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         self._middle, self._radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
         limits = (gl.info["GL_MAX_TEXTURE_SIZE"], *gl.info["GL_MAX_VIEWPORT_DIMS"], int((limit / FIELD_BYTES) ** 0.5))
-        self._tile = min(tile, TILE, *limits)
+        self._tile, self._largest = min(tile, TILE, *limits), min(limits)
         self._storage = [gl.buffer(np.ascontiguousarray(data)) for data in (mesh.vertices, np.zeros(17), corners, uvs)]
         index = gl.buffer(np.ascontiguousarray(mesh.faces))
         self._draw = gl.program(vertex_shader=glsl.PROJECT, fragment_shader=glsl.FACE)
@@ -98,6 +108,20 @@ class EglRenderer:
                 return self._fetch(self._render(*tiles[0]), samples, height, width)
             parts = [self._fetch(self._render(*tile), samples, *tile[2:]) for tile in tiles]
         return _assembled(parts, tiles, (height, width))
+
+    @contextmanager
+    def uv_map_on_cuda(self, camera: Camera, cam_from_world: Pose, samples: int = 1) -> Iterator[CudaUVMap]:
+        """The same map without a copy, on the card that rendered it; to be read inside the `with` block only.
+
+        Raises RenderError: a lens with distortion, a photo beyond the card's largest target, or a card without CUDA.
+        """
+        height, width = camera.height * samples, camera.width * samples
+        if max(height, width) > self._largest:
+            raise RenderError(f"{width} x {height} samples are beyond the card's {self._largest}", fix="fewer samples")
+        with self._context:
+            self._look(camera, cam_from_world, samples)
+            with self._render(0, 0, height, width).shared.mapped() as (face_ids, fields):
+                yield cuda_uv_map(face_ids, fields, samples, height, width)
 
     def result_key(self, camera: Camera) -> str:
         """Here and there a sample on an edge shows another face than the ray caster's (render.Renderer)."""

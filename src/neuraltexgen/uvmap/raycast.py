@@ -70,7 +70,7 @@ class RayCaster:
         """Empty: these maps are the definition (render.Renderer)."""
         return ""
 
-    def _first_hits(self, origin: np.ndarray, directions: Float32[np.ndarray, "n 3"]) -> Int32[np.ndarray, "n"]:
+    def _first_hits(self, origin: np.ndarray, directions: Float32[np.ndarray, "n 3"]) -> Int32[np.ndarray, " n"]:
         result = np.empty(len(directions), dtype=np.int32)
 
         def cast(start: int) -> None:

@@ -44,7 +44,7 @@ def transform_filter(weight: Float32[Tensor, "o i 3 3"]) -> Float32[Tensor, "36 
 def conv3x3(
     image: Float32[Tensor, "h w i"],
     transformed: Float32[Tensor, "36 i o"],
-    bias: Float32[Tensor, "o"],
+    bias: Float32[Tensor, " o"],
     relu: bool,
 ) -> Float32[Tensor, "h w o"]:
     """The 'same' convolution (zeros beyond the border) plus bias, clipped at 0 if `relu`."""

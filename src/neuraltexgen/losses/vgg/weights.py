@@ -44,7 +44,7 @@ def vgg_weights(file: Path | None) -> list[tuple[Tensor, Tensor]]:
     return found
 
 
-def lpips_weights(file: Path | None, channels: tuple[int, ...]) -> list[Float[Tensor, "c"]]:
+def lpips_weights(file: Path | None, channels: tuple[int, ...]) -> list[Float[Tensor, " c"]]:
     """The weight of each channel of LPIPS's five layers, from the linear heads' state dict (`lin0.model.1.weight`...).
 
     Raises LossError: no file given, unreadable, or other shapes.
