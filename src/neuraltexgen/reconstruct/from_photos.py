@@ -29,6 +29,9 @@ Surface = Literal["auto", "cuda", "stereo", "sparse", "none"]
 
 MOST_FACES = 150_000
 
+DETAIL, DENSE_REACH = 2.0, 2.0
+"""Size of a dense surface's details in cells of its cloud: finer is noise; and how far it may go beyond its points."""
+
 SPARSE_REACH = 4.0
 """How far a sparse surface may go beyond its points, in their usual distance: it must bridge more than a dense one."""
 
@@ -137,7 +140,8 @@ def _surface(
             note += " (pip install 'neuraltexgen[stereo]' for a dense one)"
         return make_surface(cloud, surface, progress), (), (note,)
     dense = _dense(motion, folder, cache, method, settings, progress)
-    mesh = make_surface(dense.cloud, SurfaceSettings(settings.faces, dense.cell), progress)
+    surface = SurfaceSettings(settings.faces, DETAIL * dense.cell, DENSE_REACH)
+    mesh = make_surface(dense.cloud, surface, progress)
     empty = sum(share < 0.05 for share in dense.covered)
     notes = [f"{len(dense.cloud.points):,} points by {METHODS[method]}"]
     if empty:

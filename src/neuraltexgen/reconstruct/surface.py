@@ -24,7 +24,7 @@ LEAST_SHARE = 0.003
 BORDER_WEIGHT = 100.0
 """How much more the outlines of holes count than the surface when faces are merged."""
 
-DEEPEST, SHALLOWEST = 11, 5
+DEEPEST, SHALLOWEST = 10, 5
 """Limits of the octree's depth: its memory grows with 4^depth."""
 
 
@@ -42,7 +42,7 @@ def make_surface(cloud: Cloud, settings: SurfaceSettings, progress: Progress = n
     """The mesh through a cloud, with its colours. Raises ReconstructError: too few points, or no surface."""
     spread = cloud.points.max(axis=0) - cloud.points.min(axis=0) if len(cloud.points) else np.zeros(3)
     # COLMAP's octree spans the points' box and a tenth more.
-    depth = int(np.clip(np.ceil(np.log2(max(1.1 * float(spread.max()) / settings.cell, 1.0))), SHALLOWEST, DEEPEST))
+    depth = int(np.clip(np.rint(np.log2(max(1.1 * float(spread.max()) / settings.cell, 1.0))), SHALLOWEST, DEEPEST))
     mesh = poisson_surface(cloud, depth, settings.reach * settings.cell, progress)
     mesh = without_crumbs(mesh)
     if len(mesh.faces) > settings.faces:
