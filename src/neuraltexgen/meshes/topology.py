@@ -17,7 +17,7 @@ def count_components(faces: Int[np.ndarray, "f 3"]) -> int:
     return len(np.unique(components(faces)))
 
 
-def components(faces: Int[np.ndarray, "f 3"]) -> Int64[np.ndarray, "f"]:
+def components(faces: Int[np.ndarray, "f 3"]) -> Int64[np.ndarray, " f"]:
     """A number for each face that the faces of its piece share, those that it is joined to through vertices."""
     label: Int64[np.ndarray, " n"] = np.arange(int(faces.max()) + 1)
     while True:

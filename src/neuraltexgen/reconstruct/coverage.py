@@ -77,7 +77,7 @@ def judge(coverage: Coverage) -> Verdict:
     return Verdict("weak" if weak else "usable" if failed else "good", tuple(rule.sentence for rule in failed))
 
 
-def widest_angles(model: SparseModel) -> Float64[np.ndarray, "k"]:
+def widest_angles(model: SparseModel) -> Float64[np.ndarray, " k"]:
     """Degrees between the two rays to a point that differ most; of all points, or of 100 000 evenly spread ones.
 
     Of more than two rays, those are taken whose directions lie farthest from the mean and from each other: exact for

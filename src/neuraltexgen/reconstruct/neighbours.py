@@ -34,7 +34,7 @@ def find_neighbours(model: SparseModel, count: int) -> list[tuple[int, ...]]:
 
 def ray_angles(
     centre: Float64[np.ndarray, "3"], other: Float64[np.ndarray, "3"], points: Float64[np.ndarray, "n 3"]
-) -> Float64[np.ndarray, "n"]:
+) -> Float64[np.ndarray, " n"]:
     """Degrees between the rays from two places to each point; 0 for a point at one of the places."""
     a, b = points - centre, points - other
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)

@@ -50,7 +50,7 @@ def learn_words(sample: Descriptors, seed: int) -> Float32[np.ndarray, "w 128"]:
     return words
 
 
-def signature(descriptors: Descriptors, words: Float32[np.ndarray, "w 128"]) -> Float32[np.ndarray, "d"]:
+def signature(descriptors: Descriptors, words: Float32[np.ndarray, "w 128"]) -> Float32[np.ndarray, " d"]:
     """A photo's look as one unit vector: per word, the sum of differences of its descriptors (VLAD); 0 without any.
 
     Source: Jégou et al., Aggregating local descriptors into a compact image representation, 2010; normalised per word

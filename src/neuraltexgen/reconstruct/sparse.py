@@ -20,17 +20,17 @@ class SparseModel:
 
     views: tuple[View, ...]
     points: Points
-    errors: Float64[np.ndarray, "n"]
+    errors: Float64[np.ndarray, " n"]
     colours: UInt8[np.ndarray, "n 3"]
     observations: Int32[np.ndarray, "o 2"]
 
     @property
-    def track_lengths(self) -> Int32[np.ndarray, "n"]:
+    def track_lengths(self) -> Int32[np.ndarray, " n"]:
         """By how many views each point was seen."""
         return np.bincount(self.observations[:, 1], minlength=len(self.points)).astype(np.int32)
 
     @property
-    def points_per_view(self) -> Int32[np.ndarray, "v"]:
+    def points_per_view(self) -> Int32[np.ndarray, " v"]:
         """How many points each view saw."""
         return np.bincount(self.observations[:, 0], minlength=len(self.views)).astype(np.int32)
 
@@ -39,7 +39,7 @@ class SparseModel:
         """Where the cameras stand."""
         return np.array([camera_centre(view.cam_from_world) for view in self.views]).reshape(-1, 3)
 
-    def seen_by(self, view: int) -> Int32[np.ndarray, "k"]:
+    def seen_by(self, view: int) -> Int32[np.ndarray, " k"]:
         """The points that a view saw, in ascending order."""
         return np.sort(self.observations[self.observations[:, 0] == view, 1])
 

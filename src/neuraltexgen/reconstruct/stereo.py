@@ -150,6 +150,6 @@ def _on_first(first: Picture, pair: Rectified, disparity: Float32[np.ndarray, "k
     return (rectified_depth / _depth_ratio(first, pair, pixels)).astype(np.float32).reshape(height, width)
 
 
-def _depth_ratio(first: Picture, pair: Rectified, pixels: np.ndarray) -> Float64[np.ndarray, "n"]:
+def _depth_ratio(first: Picture, pair: Rectified, pixels: np.ndarray) -> Float64[np.ndarray, " n"]:
     """Depth along the rectified axis over depth along the first view's own, for each pixel's ray."""
     return (pixels @ np.linalg.inv(first.pinhole.matrix).T) @ pair.rotation[2]
