@@ -13,7 +13,7 @@ import pytest
 import tiny
 from depths import VIEWS, write_room
 from neuraltexgen.cli import main
-from neuraltexgen.errors import ConfigError, ReaderError, ReconstructError
+from neuraltexgen.errors import ConfigError, MeshError, ReaderError, ReconstructError
 from neuraltexgen.meshes import read_mesh
 from neuraltexgen.pipeline import Job, texture_capture
 from neuraltexgen.readers import ReadOptions, read_capture
@@ -49,6 +49,11 @@ def test_json_has_the_figures(room_folder: Path, tmp_path: Path, capsys: pytest.
     assert said["frames"] == VIEWS
     assert said["faces"] == len(read_mesh(tmp_path / "mesh.obj").mesh.faces)
     assert said["skipped"] == {}
+
+
+def test_a_suffix_that_cant_be_written_costs_no_work(room_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MeshError, match="can't write"):
+        reconstruct_capture(room_folder, tmp_path / "mesh.glb", progress=lambda *_: pytest.fail("it began"))
 
 
 def test_a_killed_run_leaves_no_half_file(room_folder: Path, tmp_path: Path) -> None:

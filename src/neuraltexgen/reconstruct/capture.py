@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from neuraltexgen.errors import ReconstructError
+from neuraltexgen.errors import MeshError, ReconstructError
 from neuraltexgen.files import content_key
-from neuraltexgen.meshes import read_mesh, write_mesh
+from neuraltexgen.meshes import WRITERS, read_mesh, write_mesh
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct.clean import Cleaned, clean
 from neuraltexgen.reconstruct.decimate import decimate, face_budget
@@ -44,6 +44,8 @@ def reconstruct_capture(
     Raises ReconstructError: no depth maps, Open3D is missing, no surface; MeshError: a suffix that can't be written;
     and what `read_capture` raises.
     """
+    if out.suffix.lower() not in WRITERS:
+        raise MeshError(f"{out}: can't write this mesh format", fix=f"one of {', '.join(WRITERS)}")
     open3d()
     scene = read_capture(capture, read)
     result = reconstruct_scene(scene, settings, progress)

@@ -67,14 +67,14 @@ def _without_broken(mesh: Mesh) -> Mesh:
     return Mesh(mesh.vertices, faces, colours=mesh.colours)
 
 
-def _crowded(faces: np.ndarray) -> Bool[np.ndarray, "f"]:
+def _crowded(faces: np.ndarray) -> Bool[np.ndarray, " f"]:
     """Which faces lie on an edge of more than two faces."""
     ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1).astype(np.int64)
     _, back, uses = np.unique(ends[:, 0] << 32 | ends[:, 1], return_inverse=True, return_counts=True)
     return np.any((uses[back.ravel()] > 2).reshape(3, -1), axis=0)
 
 
-def _large_pieces(mesh: Mesh, least_size: float, least_share: float) -> tuple[Bool[np.ndarray, "f"], int]:
+def _large_pieces(mesh: Mesh, least_size: float, least_share: float) -> tuple[Bool[np.ndarray, " f"], int]:
     """Which faces stay, and how many pieces go."""
     with quietly():
         found = to_open3d(mesh).cluster_connected_triangles()
@@ -88,7 +88,7 @@ def _large_pieces(mesh: Mesh, least_size: float, least_share: float) -> tuple[Bo
     return stays[piece], int((~stays).sum())
 
 
-def _compact(mesh: Mesh, keep: Bool[np.ndarray, "f"]) -> Mesh:
+def _compact(mesh: Mesh, keep: Bool[np.ndarray, " f"]) -> Mesh:
     """The faces that stay, and the vertices that they need."""
     used, faces = np.unique(mesh.faces[keep], return_inverse=True)
     colours = None if mesh.colours is None else mesh.colours[used]

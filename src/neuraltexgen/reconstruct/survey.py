@@ -131,7 +131,7 @@ def _check_unit(median: float, spread: float) -> None:
         )
 
 
-def _nothing_in_range(depths: Float64[np.ndarray, "n"], depth_max: float | None, frames: int) -> ReconstructError:
+def _nothing_in_range(depths: Float64[np.ndarray, " n"], depth_max: float | None, frames: int) -> ReconstructError:
     if len(depths) == 0 or depth_max is None:
         return ReconstructError(
             f"the {frames} depth frames looked at hold no reading at all", fix="check that the depth maps are not empty"
