@@ -24,7 +24,19 @@ from neuraltexgen.uvmap.render import RENDERERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = ("texture", "demo", "info", "convert", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
+COMMANDS = (
+    "texture",
+    "demo",
+    "info",
+    "convert",
+    "enhance",
+    "reconstruct",
+    "unwrap",
+    "uvmap",
+    "fit",
+    "evaluate",
+    "losses",
+)
 
 
 def page(name: str) -> str:

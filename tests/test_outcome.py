@@ -39,7 +39,7 @@ def test_figures_are_plain_json_and_those_of_the_run(outcome: Outcome) -> None:
     names = [row["name"] for row in figures["exposure"]]
     assert names == [f"images/{i:04d}.png" for i in (0, 1, 3, 4, 6, 7)]
     assert np.mean([row["gain"] for row in figures["exposure"]], axis=0) == pytest.approx([1, 1, 1], abs=1e-6)
-    assert figures["uvs"]["by"] == "xatlas"
+    assert figures["uvs"]["by"] == "fast"
     assert figures["uvs"]["faces"] == len(outcome.mesh.faces)
     assert figures["uvs"]["utilisation"] * 128 * 128 == pytest.approx(texture["surface_texels"])
     assert set(figures["seconds"]) >= {"read", "fit", "export"}
@@ -67,7 +67,7 @@ def test_settings_hold_what_was_in_force(outcome: Outcome) -> None:
     assert stored["settings"]["train"]["fit"]["texture"]["size"] == [128, 128]
     assert stored["settings"]["train"]["fit"]["seed"] == 0
     assert stored["settings"]["train"]["holdout"] == "0002,0005"
-    assert stored["unwrapped_by"] == "xatlas"
+    assert stored["unwrapped_by"] == "fast"
     assert {"neuraltexgen", "torch", "numpy", "python"} <= set(stored["versions"])
 
 

@@ -139,7 +139,7 @@ def test_a_second_run_makes_nothing_anew(
     monkeypatch.setattr(RayCaster, "uv_map", never)
     again = texture_capture(room_capture, folder, JOB)
     assert np.array_equal(again.texture, outcome.texture)
-    assert again.unwrapped_by == outcome.unwrapped_by == "xatlas"
+    assert again.unwrapped_by == outcome.unwrapped_by == "fast"
 
 
 def test_broken_cached_uvs_are_made_anew(room_capture: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_broken_cached_uvs_are_made_anew(room_capture: Path, tmp_path: Path) -> 
     for damaged in (file.read_bytes()[:1000], b"", b"junk"):
         file.write_bytes(damaged)
         mesh, method = unwrapped(scene, settings, tmp_path)
-        assert method == "xatlas"
+        assert method == "fast"
         assert mesh.uvs is not None
         assert first.uvs is not None
         assert np.array_equal(mesh.uvs, first.uvs)

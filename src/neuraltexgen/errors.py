@@ -30,7 +30,7 @@ class CameraError(NeuralTexGenError):
 
 
 class ReconstructError(NeuralTexGenError):
-    """No mesh can be made of a capture, or what makes it is missing."""
+    """Cameras or a surface can't be made from photos or depth maps, or a package that this needs is missing."""
 
 
 class EnhanceError(NeuralTexGenError):

@@ -16,6 +16,8 @@ from neuraltexgen.meshes import write_mesh
 from neuraltexgen.meshes.simplify import simplify
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
+from neuraltexgen.reconstruct.from_photos import PhotoSettings, reconstruct_photos
+from neuraltexgen.reconstruct.photos import holds_only_photos
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
@@ -26,8 +28,8 @@ from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 
-RECONSTRUCTED = "mesh.ply"
-"""Where a mesh made of depth maps lies in the output folder."""
+RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
+"""Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
 
 FILL_WEIGHT = 0.02
 """A texel that got less than this share of one pixel is filled from its neighbours: its own value is mostly noise."""
@@ -40,10 +42,10 @@ OVERLAP_SHARE = 0.001
 class Job:
     """Everything that decides a run, in the order of the flow.
 
-    `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has; None: it must have one. `simplify`:
-    how many faces the mesh is reduced to; None leaves it. `renderer` makes the UV maps: a name for `make_renderer`.
-    `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs; None keeps them in the output folder, so
-    that a killed run goes on.
+    `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
+    photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `renderer` makes
+    the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs;
+    None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
@@ -88,10 +90,14 @@ def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: 
     job = job or Job()
     check(job.train.fit, job.train.style)
     clock = Clock()
+    photos = job.reconstruct is not None and holds_only_photos(capture, job.read.format)
+    if photos:
+        with clock.stage("reconstruct"):
+            capture, job = _from_photos(capture, out, job, progress)
     with clock.stage("read"):
         scene = read_capture(capture, job.read)
     made: tuple[Path, ...] = ()
-    if job.reconstruct is not None:
+    if job.reconstruct is not None and not photos:
         with clock.stage("reconstruct"):
             scene = _reconstructed(scene, out, job, progress)
             made = (out / RECONSTRUCTED,)
@@ -174,6 +180,14 @@ def unwrapped(
     with whole_file(path) as temporary:
         np.savez(temporary, uvs=mesh.uvs, uv_faces=mesh.uv_faces, method=np.array(method))
     return mesh, method
+
+
+def _from_photos(folder: Path, out: Path, job: Job, progress: Progress) -> tuple[Path, Job]:
+    """A capture with cameras and a mesh made of photos alone, written to the output folder; and how to read it."""
+    target, cache = out / FROM_PHOTOS, job.cache or out / ".cache"
+    reconstruct_photos(folder, target, PhotoSettings(masks=job.read.masks), cache, progress)
+    # The masks lie beside the photos now, where the reader finds them.
+    return target, replace(job, read=replace(job.read, masks=None))
 
 
 def _reconstructed(scene: Scene, out: Path, job: Job, progress: Progress) -> Scene:

@@ -47,7 +47,7 @@ class Texture:
     out: Out = Path("textured")
     """Where everything is written."""
     reconstruct: bool = False
-    """First make the mesh of the capture's depth maps (extra open3d); kept as mesh.ply."""
+    """First make the mesh of the capture's depth maps (extra open3d), kept as mesh.ply; of photos, cameras too."""
     texture_size: int | None = None
     """Side of the texture in texels; chosen from the photos' detail if not given."""
     unwrap: MethodName = "auto"

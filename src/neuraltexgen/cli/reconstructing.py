@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from neuraltexgen.cli.options import Capture, OutFile, Reading
+from neuraltexgen.cli.photographs import Photographs, run_photographs
 from neuraltexgen.cli.rows import left_out, notes
 from neuraltexgen.cli.talk import Talk
 from neuraltexgen.reconstruct import (
@@ -14,16 +15,20 @@ from neuraltexgen.reconstruct import (
     ReconstructSettings,
     reconstruct_capture,
 )
+from neuraltexgen.reconstruct.photos import holds_only_photos
+
+MESH, FOLDER = Path("mesh.ply"), Path("reconstructed")
+"""Where the result goes if nothing is said: of depth, and of photos alone."""
 
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Make a mesh of a capture's depth maps: fuse them, remove floating pieces, merge faces (extra open3d)."""
+    """Make a mesh of a capture's depth maps (extra open3d); or of photos alone, cameras and mesh (extra stereo)."""
 
     capture: Capture
-    """A capture's folder, or the file that defines it."""
-    out: OutFile = Path("mesh.ply")
-    """The mesh: .ply or .obj with vertex colours, or .off."""
+    """A capture's folder, or the file that defines it; or a folder of photos without cameras."""
+    out: OutFile = MESH
+    """The mesh: .ply or .obj with vertex colours, or .off; from photos alone a folder, `reconstructed` if not given."""
     voxel: float | None = None
     """Side of a voxel in world units; chosen from the depth's resolution and noise if not given."""
     truncation: float = 5.0
@@ -38,6 +43,7 @@ class Reconstruct:
     """auto (CUDA if Open3D has it), cpu, cuda or cuda:1."""
     memory: float | None = None
     """GiB for the volume, by larger voxels; half the machine's if not given."""
+    photographs: Photographs = field(default_factory=Photographs)
     reading: Reading = field(default_factory=Reading)
     talk: Talk = field(default_factory=Talk)
 
@@ -55,6 +61,11 @@ class Reconstruct:
 
     def run(self) -> None:
         read = self.reading.settings()
+        if holds_only_photos(self.capture, read.format):
+            out = FOLDER if self.out == MESH else self.out
+            settings = self.photographs.settings(self.faces, read.masks)
+            run_photographs(self.capture, out, settings, self.photographs.cache, self.talk)
+            return
         done = reconstruct_capture(self.capture, self.out, self.settings(), read, self.talk.progress)
         rows = [*_rows(done), *self.talk.files([self.out])]
         rows.append(("next", f"neuraltexgen texture {self.capture} --mesh {self.out}"))

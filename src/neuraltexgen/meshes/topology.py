@@ -14,6 +14,11 @@ def count_edges_by_faces(faces: Int[np.ndarray, "f 3"]) -> dict[int, int]:
 
 def count_components(faces: Int[np.ndarray, "f 3"]) -> int:
     """How many pieces the faces form, two faces being joined where they share a vertex."""
+    return len(np.unique(components(faces)))
+
+
+def components(faces: Int[np.ndarray, "f 3"]) -> Int64[np.ndarray, " f"]:
+    """A number for each face that the faces of its piece share, those that it is joined to through vertices."""
     label: Int64[np.ndarray, " n"] = np.arange(int(faces.max()) + 1)
     while True:
         # Each face pulls its corners, and their labels' own labels, to its smallest label; then labels are followed.
@@ -24,4 +29,4 @@ def count_components(faces: Int[np.ndarray, "f 3"]) -> int:
             np.minimum.at(label, faces[:, corner], smallest)
         label = label[label]
         if np.array_equal(label, before):
-            return len(np.unique(label[faces]))
+            return label[faces[:, 0]]

@@ -4,11 +4,10 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from neuraltexgen.errors import MeshError, ReaderError, ReconstructError
+from neuraltexgen.errors import MeshError, ReconstructError
 from neuraltexgen.files import content_key
 from neuraltexgen.meshes import WRITERS, read_mesh, write_mesh
 from neuraltexgen.readers import ReadOptions, read_capture
-from neuraltexgen.readers.find import PHOTO_SUFFIXES
 from neuraltexgen.reconstruct.clean import Cleaned, clean
 from neuraltexgen.reconstruct.decimate import decimate, face_budget
 from neuraltexgen.reconstruct.frames import depth_sources
@@ -48,7 +47,7 @@ def reconstruct_capture(
     if out.suffix.lower() not in WRITERS:
         raise MeshError(f"{out}: can't write this mesh format", fix=f"one of {', '.join(WRITERS)}")
     open3d()
-    scene = _scene(capture, read)
+    scene = read_capture(capture, read)
     result = reconstruct_scene(scene, settings, progress)
     write_mesh(out, result.mesh)
     return result
@@ -76,19 +75,6 @@ def cached_mesh(scene: Scene, settings: ReconstructSettings, cache: Path, progre
         write_mesh(path, reconstruct_scene(scene, settings, progress).mesh)
     mesh = read_mesh(path).mesh
     return mesh, f"the mesh ({len(mesh.faces):,} faces) was fused from the capture's depth maps"
-
-
-def _scene(capture: Path, read: ReadOptions) -> Scene:
-    try:
-        return read_capture(capture, read)
-    except ReaderError as error:
-        photos = [file for file in capture.iterdir() if file.suffix in PHOTO_SUFFIXES] if capture.is_dir() else []
-        if photos and read.format == "auto" and error.message.startswith(f"{capture} is no capture"):
-            raise ReconstructError(
-                f"{capture} holds {len(photos)} photos, but neither cameras nor depth",
-                fix="poses from a structure-from-motion program such as COLMAP first",
-            ) from error
-        raise
 
 
 def _finished(scene: Scene, fused: Fused, settings: MeshSettings, began: float, progress: Progress) -> Reconstruction:
