@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from neuraltexgen.geometry import face_areas
-from neuraltexgen.reconstruct.decimate import decimate, face_budget
+from neuraltexgen.meshes.through_open3d import decimate
+from neuraltexgen.reconstruct.clean import face_budget
 from neuraltexgen.reconstruct.settings import MeshSettings
 from neuraltexgen.scene import Mesh
 

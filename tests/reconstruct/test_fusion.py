@@ -9,9 +9,10 @@ import open3d as o3d
 import pytest
 
 from depths import HEIGHT, VIEWS, WIDTH, room, write_room
-from neuraltexgen.errors import ConfigError, ImageError, ReconstructError
+from neuraltexgen.errors import ConfigError, ImageError, MeshError, ReconstructError
+from neuraltexgen.meshes import through_open3d
 from neuraltexgen.readers import read_capture
-from neuraltexgen.reconstruct import Frame, FusionSettings, Source, depth_sources, fuse, volume
+from neuraltexgen.reconstruct import Frame, FusionSettings, Source, depth_sources, fuse
 from neuraltexgen.reconstruct.fusion import least_views
 from neuraltexgen.reconstruct.survey import survey
 from neuraltexgen.scene import Mesh
@@ -212,8 +213,8 @@ def test_a_missing_open3d_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
         def fail(name: str, failure: Exception = failure) -> object:
             raise failure
 
-        monkeypatch.setattr(volume, "import_module", fail)
-        with pytest.raises(ReconstructError, match="Open3D is not installed, or can't be loaded") as caught:
+        monkeypatch.setattr(through_open3d, "import_module", fail)
+        with pytest.raises(MeshError, match="Open3D is not installed, or can't be loaded") as caught:
             fuse(slopes(), CPU)
         assert "neuraltexgen[open3d]" in (caught.value.fix or "")
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from neuraltexgen.errors import MeshError, ReconstructError
 from neuraltexgen.files import content_key
 from neuraltexgen.meshes import WRITERS, read_mesh, write_mesh
+from neuraltexgen.meshes.through_open3d import decimate, open3d
 from neuraltexgen.readers import ReadOptions, read_capture
-from neuraltexgen.reconstruct.clean import Cleaned, clean
-from neuraltexgen.reconstruct.decimate import decimate, face_budget
+from neuraltexgen.reconstruct.clean import Cleaned, clean, face_budget
 from neuraltexgen.reconstruct.frames import depth_sources
 from neuraltexgen.reconstruct.fusion import Fused, fuse
 from neuraltexgen.reconstruct.settings import MeshSettings, ReconstructSettings
-from neuraltexgen.reconstruct.volume import open3d
 from neuraltexgen.scene import Mesh, Scene, View
 from neuraltexgen.types import Progress, no_progress
 

@@ -1,13 +1,12 @@
 """A fused surface without what is no surface: small floating pieces, doubled faces, edges of three and more faces."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
 from neuraltexgen.geometry import face_areas
-from neuraltexgen.reconstruct.volume import open3d, quietly
+from neuraltexgen.meshes.through_open3d import quietly, to_open3d
 from neuraltexgen.scene import Mesh
 
 
@@ -33,22 +32,10 @@ def clean(mesh: Mesh, least_size: float, least_share: float) -> Cleaned:
     return Cleaned(result, pieces, int((~keep).sum()), len(mesh.faces) - len(whole.faces))
 
 
-def to_open3d(mesh: Mesh) -> Any:
-    """The mesh as Open3D's geometry.TriangleMesh, with vertex colours."""
-    o3d = open3d()
-    vertices = o3d.utility.Vector3dVector(mesh.vertices)
-    result = o3d.geometry.TriangleMesh(vertices, o3d.utility.Vector3iVector(mesh.faces))
-    if mesh.colours is not None:
-        result.vertex_colors = o3d.utility.Vector3dVector(mesh.colours.astype(np.float64))
-    return result
-
-
-def from_open3d(found: Any) -> Mesh:
-    """Open3D's geometry.TriangleMesh as ours."""
-    colours = np.asarray(found.vertex_colors, np.float32)
-    vertices = np.array(found.vertices, np.float64)
-    faces = np.array(found.triangles, np.int32)
-    return Mesh(vertices, faces, colours=np.clip(colours, 0, 1) if len(colours) else None)
+def face_budget(mesh: Mesh, edge: float, most: int) -> int:
+    """How many equilateral faces of that edge (world units) cover the surface; `most` at most, 4 at least."""
+    area = float(face_areas(mesh.vertices, mesh.faces).sum())
+    return int(min(max(area / (np.sqrt(3) / 4 * edge**2), 4), most))
 
 
 def _without_broken(mesh: Mesh) -> Mesh:

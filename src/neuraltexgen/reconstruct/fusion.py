@@ -8,10 +8,11 @@ import torch
 
 from neuraltexgen.errors import CameraError, ConfigError, ImageError, ReconstructError
 from neuraltexgen.machine import GIB, memory_budget
+from neuraltexgen.meshes.through_open3d import open3d
 from neuraltexgen.reconstruct.frames import Source
 from neuraltexgen.reconstruct.settings import FusionSettings
 from neuraltexgen.reconstruct.survey import Survey, count_blocks, survey
-from neuraltexgen.reconstruct.volume import BLOCK, BLOCK_BYTES, MOST_FRAMES, Volume, open3d
+from neuraltexgen.reconstruct.volume import BLOCK, BLOCK_BYTES, MOST_FRAMES, Volume
 from neuraltexgen.scene import LeftOut, Mesh
 from neuraltexgen.types import Progress, no_progress
 

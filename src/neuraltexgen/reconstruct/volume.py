@@ -5,15 +5,13 @@ KinectFusion (Newcombe et al., ISMAR 2011) says how distances are averaged, voxe
 Open3D has both.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from neuraltexgen.errors import ReconstructError
+from neuraltexgen.meshes.through_open3d import open3d, quietly
 from neuraltexgen.reconstruct.frames import Frame
 from neuraltexgen.scene import Mesh
 
@@ -30,28 +28,7 @@ COLOUR_SCALE = 256.0
 """Stored colours are 256 times the photo's 8 bits, so that averages don't lose what 8 bits can't hold. Open3D
 multiplies float colours by 255, and divides by 255 on the way out."""
 
-MISSING = "the Python package Open3D is not installed, or can't be loaded"
-PACKAGES = "pip install 'neuraltexgen[open3d]'; on Debian also apt-get install libegl1 libgl1 libx11-6 libusb-1.0-0"
-
-
-def open3d() -> Any:
-    """The module, imported when first asked for. Raises ReconstructError naming the extra if it can't be."""
-    try:
-        return import_module("open3d")
-    except (ImportError, OSError) as error:
-        raise ReconstructError(f"{MISSING} ({error})", fix=PACKAGES) from error
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Keeps Open3D from printing, and turns its failures into our errors."""
-    o3d = open3d()
-    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            reason = str(error).replace("\n", " ")[:300]
-            raise ReconstructError(f"Open3D: {reason}", fix="a larger --voxel, or --device cpu") from error
+FIX = "a larger --voxel, or --device cpu"
 
 
 class Volume:
@@ -65,7 +42,7 @@ class Volume:
         self._device, self._origin = core.Device(device), origin
         self._truncation = truncation
         kinds = (core.float32, core.uint16, core.uint16)
-        with quietly():
+        with quietly(FIX):
             self._grid = open3d().t.geometry.VoxelBlockGrid(
                 ("tsdf", "weight", "color"), kinds, ((1,), (1,), (3,)), voxel, BLOCK, max(blocks, 64), self._device
             )
@@ -89,7 +66,7 @@ class Volume:
         height, width = frame.depth.shape
         black = np.zeros((height, width, 3), np.uint8)
         pixels = (black if frame.colour is None else frame.colour).astype(np.float32) * (COLOUR_SCALE / 255)
-        with quietly():
+        with quietly(FIX):
             depth = geometry.Image(core.Tensor(np.ascontiguousarray(frame.depth))).to(self._device)
             colour = geometry.Image(core.Tensor(pixels)).to(self._device)
             scale = (1.0, depth_max, self._truncation)
@@ -102,7 +79,7 @@ class Volume:
 
         Raises ReconstructError: there is no surface.
         """
-        with quietly():
+        with quietly(FIX):
             found = self._grid.extract_triangle_mesh(least_views - 0.5).cpu()
         if any(name not in part or len(part[name]) == 0 for part, name in _parts(found)):
             raise ReconstructError(
