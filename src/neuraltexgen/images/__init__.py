@@ -1,7 +1,15 @@
 """Pixels from files and back: photos, masks, depth maps, EXR, PNG. Every failure is an `ImageError`."""
 
 from neuraltexgen.images.exr import read_exr, write_exr
-from neuraltexgen.images.photo import LoadedPhoto, exif_swaps, photo_size, read_depth, read_mask, read_photo
+from neuraltexgen.images.photo import (
+    LoadedPhoto,
+    exif_swaps,
+    photo_size,
+    read_depth,
+    read_mask,
+    read_photo,
+    turn_pixels,
+)
 from neuraltexgen.images.png import write_png
 
 __all__ = [
@@ -12,6 +20,7 @@ __all__ = [
     "read_exr",
     "read_mask",
     "read_photo",
+    "turn_pixels",
     "write_exr",
     "write_png",
 ]
