@@ -153,7 +153,7 @@ class Judge:
         similarities = self._cam_from_local(candidate)
         back = np.linalg.inv(similarities)
         origins = back[view, :3, 3]
-        directions = np.einsum("kij,ksj->ksi", back[view, :3, :3], rays)
+        directions = rays @ back[view, :3, :3].swapaxes(1, 2)
         middle = directions[:, SIDE**2 // 2]
         known = np.isfinite(directions).all(axis=(1, 2))
         towards = np.where(known[:, None], middle, (0.0, 0.0, 1.0)).astype(np.float32)
@@ -164,7 +164,7 @@ class Judge:
         with np.errstate(divide="ignore", invalid="ignore"):
             reach = ((corner[:, 0] - origins) * flat).sum(axis=1) / (middle * flat).sum(axis=1)
             centre = origins + reach[:, None] * middle
-            depth = ((centre - origins) * normal).sum(axis=1)[:, None] / np.einsum("ksi,ki->ks", directions, normal)
+            depth = ((centre - origins) * normal).sum(axis=1)[:, None] / (directions @ normal[:, :, None])[..., 0]
             cosine = (middle * normal).sum(axis=1) / np.linalg.norm(middle, axis=1)
         surface = origins[:, None] + depth[..., None] * directions
         lost = (faces < 0) | ~known | ~(np.abs(cosine) > GRAZING) | ~(depth > 0).all(axis=1)
@@ -196,7 +196,7 @@ class Judge:
     ) -> Float64[np.ndarray, "m s 2"]:
         """The points of each pair in its view's stored, shrunk photo."""
         e = self.evidence
-        local = np.einsum("mij,msj->msi", similarities[place, :3, :3], points) + similarities[place, None, :3, 3]
+        local = points @ similarities[place, :3, :3].swapaxes(1, 2) + similarities[place, None, :3, 3]
         result = np.full((*points.shape[:2], 2), np.nan)
         for camera in set(candidate.cameras):
             for stored in set(e.stored):

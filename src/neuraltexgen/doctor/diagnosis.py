@@ -205,16 +205,13 @@ def _rivals(trial: Trial, chosen: Trial) -> bool:
 
 
 def _details(scene: Scene) -> list[Detail]:
-    """The wide search's; then at a third of the photos' size, and in full."""
+    """The wide search's; then, for all but small photos, at a third of their size; then in full."""
     camera = scene.views[0].camera
     longest = min(FINE.longest, max(camera.width, camera.height))
     views = max(2, min(FINE.views, PIXELS // min(camera.width * camera.height, longest**2)))
-    third = max(longest // 3, WIDE.longest)
-    return [
-        WIDE,
-        Detail(min(views, 3 * WIDE.views), FINE.patches // 2, third, FINE.partners),
-        Detail(views, FINE.patches, longest, FINE.partners),
-    ]
+    third = Detail(min(views, 3 * WIDE.views), FINE.patches // 2, longest // 3, FINE.partners)
+    full = Detail(views, FINE.patches, longest, FINE.partners)
+    return [WIDE, third, full] if third.longest > WIDE.longest else [WIDE, full]
 
 
 def _rows(trials: list[Trial], plain: Trial, judge: Judge) -> tuple[Row, ...]:

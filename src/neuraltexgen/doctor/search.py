@@ -89,7 +89,8 @@ def search_widely(read: Candidate, judge: Judge, progress: Progress = no_progres
     while len(_best(trials).hypotheses) < 4:
         best = _best(trials)
         used = {hypothesis.group for hypothesis in best.hypotheses}
-        further = [(*best.hypotheses, row) for row in rows if row.group not in used] if best.hypotheses else []
+        likely = LENS if _convincing(best) else rows
+        further = [(*best.hypotheses, row) for row in likely if row.group not in used] if best.hypotheses else []
         known = {frozenset(h.name for h in trial.hypotheses) for trial in trials}
         further = [chosen for chosen in further if frozenset(h.name for h in chosen) not in known]
         added = _try(read, judge, further, "combinations", progress)
