@@ -40,6 +40,7 @@ def test_a_real_capture_is_called_right(fox: tuple[Scene, tuple[Judge, ...]]) ->
         ("mesh-axes:-x+y+z",),
         ("mesh-scale:0.001",),
         ("principal-point:from-below",),
+        ("pixel-centres:plus-half",),
         ("pixel-centres:minus-half",),
         ("distortion:p-swapped",),
         ("distortion:p-negated",),
