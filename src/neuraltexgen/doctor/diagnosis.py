@@ -159,7 +159,7 @@ def _judged(
     z = 0.0
     if hypotheses:
         against = nearby(best, [()], read, close)
-        z = -against[0].z if against else _gain(chosen, plain, wide)
+        z = -against[0].z if against else _agreement_gain(best, read, close)
     ties = [t for t in trials if _rivals(t, chosen) and not clearly_better(chosen, t, wide.evidence)]
     undecided = [t.name for t in ties] + [name_of(s.hypotheses) for s in shifts if s.z > -SURE]
     return Diagnosis(
@@ -227,6 +227,11 @@ def _rows(trials: list[Trial], plain: Trial, judge: Judge) -> tuple[Row, ...]:
 
 def _gain(a: Trial, b: Trial, judge: Judge) -> float:
     return standard_errors(a.agreement.scores - b.agreement.scores, blocks(judge.evidence))
+
+
+def _agreement_gain(a: Candidate, b: Candidate, judge: Judge) -> float:
+    """Standard errors by which reading a makes photos agree better than b does."""
+    return standard_errors(judge.agreement(a).scores - judge.agreement(b).scores, blocks(judge.evidence))
 
 
 def _sentence(hypotheses: Sequence[Hypothesis]) -> str:
