@@ -23,7 +23,7 @@ from neuraltexgen.doctor.search import (
     search_widely,
     standard_errors,
 )
-from neuraltexgen.doctor.table import HYPOTHESES
+from neuraltexgen.doctor.table import HYPOTHESES, LENS
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.scene import Scene
 from neuraltexgen.types import Progress, no_progress
@@ -160,6 +160,10 @@ def _judged(
     if hypotheses:
         against = nearby(best, [()], read, close)
         z = -against[0].z if against else _agreement_gain(best, read, close)
+    if hypotheses and z < SURE:
+        # Seen from the reading that it leads to, the last step was not sure after all.
+        hypotheses, best, z = (), read, 0.0
+        shifts = nearby(read, [(row,) for row in LENS], read, close)
     ties = [t for t in trials if _rivals(t, chosen) and not clearly_better(chosen, t, wide.evidence)]
     undecided = [t.name for t in ties] + [name_of(s.hypotheses) for s in shifts if s.z > -SURE]
     return Diagnosis(
