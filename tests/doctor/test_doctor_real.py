@@ -44,7 +44,6 @@ def test_a_real_capture_is_called_right(fox: tuple[Scene, tuple[Judge, ...]]) ->
         ("pixel-centres:minus-half",),
         ("distortion:p-swapped",),
         ("distortion:p-negated",),
-        ("poses:inverted", "mesh-scale:0.001"),
     ],
     ids="+".join,
 )
