@@ -19,7 +19,7 @@ from neuraltexgen.images import read_exr
 
 COMMAND = Path(sys.executable).parent / "neuraltexgen"
 SCENES = Path(__file__).parents[2] / "shared" / "scenes"
-SUBCOMMANDS = ("texture", "demo", "info", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
+SUBCOMMANDS = ("texture", "demo", "info", "doctor", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses")
 SMALL = ("--texture-size", "128", "--passes", "3")
 
 

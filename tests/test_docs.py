@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from neuraltexgen.cli.run import run
+from neuraltexgen.doctor import HYPOTHESES
 from neuraltexgen.geometry import CV_FROM_GL, camera_centre, invert_pose, pixel_rays, project, transform
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.losses import HEADS, LOSSES, PRESETS, parse_loss
@@ -28,6 +29,7 @@ COMMANDS = (
     "texture",
     "demo",
     "info",
+    "doctor",
     "convert",
     "enhance",
     "reconstruct",
@@ -97,6 +99,9 @@ def test_options_that_the_docs_name_exist(command: str, capsys: pytest.CaptureFi
 
 
 def test_every_row_of_a_table_is_documented() -> None:
+    doctor = page("docs/doctor.md")
+    named = [row for row in HYPOTHESES.values() if row.group not in ("camera axes", "mesh axes", "mesh scale")]
+    assert all(f"`{row.name}`" in doctor or f"{row.name.split(':')[1]}`" in doctor for row in named)
     assert all(f"`{name}`" in page("docs/losses.md") for name in (*LOSSES, *HEADS, *PRESETS))
     assert all(f"`{name}`" in page("docs/unwrapping.md") for name in METHODS)
     assert all(f"| `{name}` |" in page("docs/uv-maps.md") for name in RENDERERS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neuraltexgen.checks import inspect
     from neuraltexgen.convert import convert_capture
+    from neuraltexgen.doctor import diagnose, write_corrected
     from neuraltexgen.enhance import EnhanceSettings, enhance_capture
     from neuraltexgen.errors import NeuralTexGenError
     from neuraltexgen.evaluation import evaluate_mesh
@@ -51,6 +52,7 @@ __all__ = [
     "View",
     "ViewSettings",
     "convert_capture",
+    "diagnose",
     "enhance_capture",
     "evaluate_mesh",
     "fit_prepared",
@@ -60,6 +62,7 @@ __all__ = [
     "render",
     "texture_capture",
     "texture_scene",
+    "write_corrected",
     "write_outcome",
     "write_uv_maps",
 ]
@@ -89,6 +92,7 @@ _MODULES = {
     "View": "scene",
     "ViewSettings": "view_cache",
     "convert_capture": "convert",
+    "diagnose": "doctor",
     "enhance_capture": "enhance",
     "evaluate_mesh": "evaluation",
     "fit_prepared": "prepared",
@@ -98,6 +102,7 @@ _MODULES = {
     "render": "kernels.sample",
     "texture_capture": "pipeline",
     "texture_scene": "pipeline",
+    "write_corrected": "doctor",
     "write_outcome": "outcome",
     "write_uv_maps": "prepared",
 }

@@ -20,6 +20,8 @@ SAMPLES = 2000
 FEW = 0.5
 """Fewer than this share of the views that see the mesh is worth a warning."""
 
+ASK = "or ask `neuraltexgen doctor`"
+
 
 @dataclass(frozen=True)
 class CameraGroup:
@@ -156,8 +158,9 @@ def _unseen_mesh(e: _Evidence) -> list[str]:
         poses = [reread(view.cam_from_world) for view in views]
         would = sum(depth is not None for depth in seen_depths(views, poses, e.surface))
         if would > max(2 * e.seeing, FEW * len(views)):
-            return [f"{seen}; {would} would if {cause}: check how the poses were exported"]
-    return [f"{seen}: the mesh and the poses are probably in different frames or units; try another --mesh"]
+            return [f"{seen}; {would} would if {cause}: check how the poses were exported, {ASK}"]
+    cause = "the mesh and the poses are probably in different frames or units"
+    return [f"{seen}: {cause}; try another --mesh, {ASK}"]
 
 
 def _scale(e: _Evidence) -> list[str]:

@@ -23,7 +23,7 @@ def field_of_view(camera: Camera, axis: int) -> float | None:
 
 def seen_depths(views: tuple[View, ...], poses: list[Pose], surface: Points) -> tuple[float | None, ...]:
     """Each view's median distance to the points in its field of view; None if it has none there."""
-    limits = {camera: _widest(camera) for camera in {view.camera for view in views}}
+    limits = {camera: widest_cosine(camera) for camera in {view.camera for view in views}}
     result = []
     for view, pose in zip(views, poses):
         points = transform(pose, surface)
@@ -37,7 +37,7 @@ def seen_depths(views: tuple[View, ...], poses: list[Pose], surface: Points) -> 
     return tuple(result)
 
 
-def _widest(camera: Camera) -> float:
+def widest_cosine(camera: Camera) -> float:
     """The smallest cosine to the optical axis that a ray of the image makes, a little less; -1.1 if it may be any.
 
     A grid over the whole image, because strong distortion leaves its corners without a ray.

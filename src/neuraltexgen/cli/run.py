@@ -10,6 +10,7 @@ import tyro
 
 from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, UVMaps
 from neuraltexgen.cli.converting import Convert
+from neuraltexgen.cli.doctoring import Doctor
 from neuraltexgen.cli.enhancing import Enhance
 from neuraltexgen.cli.losses import Losses
 from neuraltexgen.cli.reconstructing import Reconstruct
@@ -22,6 +23,7 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
     Annotated[Texture, tyro.conf.subcommand("texture")],
     Annotated[Demo, tyro.conf.subcommand("demo")],
     Annotated[Info, tyro.conf.subcommand("info")],
+    Annotated[Doctor, tyro.conf.subcommand("doctor")],
     Annotated[Convert, tyro.conf.subcommand("convert")],
     Annotated[Enhance, tyro.conf.subcommand("enhance")],
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")],
@@ -34,7 +36,10 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 when it worked, 2 for input that can't be used, 130 when interrupted."""
+    """Runs the command line and exits: 0 when it worked, 2 for input that can't be used, 130 when interrupted.
+
+    `doctor` has codes of its own for what it finds (`doctoring.EXIT_CODES`).
+    """
     if (sys.argv[1:] if arguments is None else list(arguments)) == ["--version"]:
         print(version("neuraltexgen"))
         return

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from neuraltexgen.images import read_photo, write_exr, write_png
+from neuraltexgen.images import read_photo, turn_pixels, write_exr, write_png
 from neuraltexgen.meshes import write_mesh
 from neuraltexgen.scene import Mesh, View
 
@@ -31,9 +31,12 @@ def write_capture_mesh(folder: Path, mesh: Mesh | None) -> Path | None:
     return None if name is None else folder / name
 
 
-def write_upright(view: View, photo: Path) -> None:
-    """The photo turned as its EXIF data say, as PNG of 8 or 16 bits, or EXR by the suffix. Raises ImageError."""
-    pixels = read_photo(view.photo, upright=True).pixels
+def write_upright(view: View, photo: Path, turn: int = 1) -> None:
+    """The photo turned as its EXIF data say where the view means that, then by another EXIF orientation `turn`.
+
+    As PNG of 8 or 16 bits, or EXR by the suffix; what is transparent becomes black. Raises ImageError.
+    """
+    pixels = turn_pixels(read_photo(view.photo, upright=view.exif_upright).pixels, turn)
     if photo.suffix == ".exr":
         write_exr(photo, {channel: np.ascontiguousarray(pixels[..., i]) for i, channel in enumerate("RGB")})
     else:

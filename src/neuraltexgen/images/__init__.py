@@ -2,7 +2,7 @@
 
 from neuraltexgen.images.depth import read_depth
 from neuraltexgen.images.exr import read_exr, write_exr
-from neuraltexgen.images.photo import LoadedPhoto, exif_swaps, photo_size, read_mask, read_photo
+from neuraltexgen.images.photo import LoadedPhoto, exif_swaps, photo_size, read_mask, read_photo, turn_pixels
 from neuraltexgen.images.png import write_png
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "read_exr",
     "read_mask",
     "read_photo",
+    "turn_pixels",
     "write_exr",
     "write_png",
 ]

@@ -49,8 +49,8 @@ def read_photo(path: Path, *, upright: bool = False) -> LoadedPhoto:
             photo = _deep_png_photo(path)
         else:
             photo = _pillow_photo(path, image)
-    alpha = None if photo.alpha is None else _turn(photo.alpha, orientation)
-    return LoadedPhoto(_turn(photo.pixels, orientation), alpha, photo.notes)
+    alpha = None if photo.alpha is None else turn_pixels(photo.alpha, orientation)
+    return LoadedPhoto(turn_pixels(photo.pixels, orientation), alpha, photo.notes)
 
 
 def photo_size(path: Path, *, upright: bool = False) -> tuple[int, int]:
@@ -119,8 +119,8 @@ def _orientation(image: Pillow.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _turn(pixels: Shaped[np.ndarray, "..."], orientation: int) -> Shaped[np.ndarray, "..."]:
-    """The pixels after an EXIF orientation, 1 to 8, is applied."""
+def turn_pixels(pixels: Shaped[np.ndarray, "..."], orientation: int) -> Shaped[np.ndarray, "..."]:
+    """An image's pixels (h, w, with or without channels) after an EXIF orientation, 1 to 8, is applied."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

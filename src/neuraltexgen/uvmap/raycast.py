@@ -1,23 +1,17 @@
 """The ray caster (Embree): the definition of a UV map, for any camera model and any number of samples a pixel."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import no_type_check
 
 import numpy as np
-from embreex import rtcore_scene
-from embreex.mesh_construction import TriangleMesh
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32
 from numba import njit, prange
 
 from neuraltexgen.geometry import camera_centre, face_areas, pixel_rays
 from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.types import Pose
+from neuraltexgen.uvmap.hits import FirstHits
 from neuraltexgen.uvmap.maps import UVMap, surface_uvs
-
-CHUNK = 1 << 17
-"""Rays that one Embree call takes: small enough to spread over threads, large enough to hide the call."""
 
 
 class RayCaster:
@@ -30,16 +24,10 @@ class RayCaster:
 
     def __init__(self, mesh: Mesh) -> None:
         uvs, uv_faces = surface_uvs(mesh)
-        low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-        self._centre = (low + high) / 2
-        self._scale = 1.0 / max(float(np.abs(high - low).max()), 1e-30)
-        local = (mesh.vertices - self._centre) * self._scale
-        self._corners = np.ascontiguousarray(local[mesh.faces])
+        self._hits = FirstHits(mesh)
+        self._corners = np.ascontiguousarray(self._hits.vertices[mesh.faces])
         self._uv_corners = np.ascontiguousarray(uvs[uv_faces])
         self._uv_per_length = _uv_per_length(self._corners, self._uv_corners)
-        self._scene = rtcore_scene.EmbreeScene(robust=True)  # pyright: ignore[reportAttributeAccessIssue]
-        TriangleMesh(self._scene, local.astype(np.float32), np.ascontiguousarray(mesh.faces))
-        self._scene.run(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32))  # builds the tree, on one thread
 
     def uv_map(self, camera: Camera, cam_from_world: Pose, samples: int = 1) -> UVMap:
         """The UV map of one view, with samples x samples rays a pixel."""
@@ -47,8 +35,8 @@ class RayCaster:
         rays = rays.reshape(-1, 3)
         directions = rays @ cam_from_world[:3, :3].astype(np.float32)
         directions[~defined.reshape(-1)] = (0, 0, 1)
-        origin = (camera_centre(cam_from_world) - self._centre) * self._scale
-        face_ids = self._first_hits(origin, directions)
+        origin = (camera_centre(cam_from_world) - self._hits.centre) * self._hits.scale
+        face_ids = self._hits.faces(origin.astype(np.float32)[None], directions)
         face_ids[~defined.reshape(-1)] = -1
         solid_angle = np.repeat(np.repeat(_pixel_solid_angles(camera), samples, axis=0), samples, axis=1)
         world_from_cam = np.ascontiguousarray(cam_from_world[:3, :3].T)
@@ -56,7 +44,7 @@ class RayCaster:
         outputs = _evaluate(face_ids, origin, rays, world_from_cam, solid_angle.reshape(-1), *surface)
         uv, distance, cosine, footprint = outputs
         shape = defined.shape
-        distance *= np.float32(1.0 / self._scale)
+        distance *= np.float32(1.0 / self._hits.scale)
         return UVMap(
             samples=samples,
             uv=uv.reshape(*shape, 2),
@@ -69,18 +57,6 @@ class RayCaster:
     def result_key(self, camera: Camera) -> str:
         """Empty: these maps are the definition (render.Renderer)."""
         return ""
-
-    def _first_hits(self, origin: np.ndarray, directions: Float32[np.ndarray, "n 3"]) -> Int32[np.ndarray, " n"]:
-        result = np.empty(len(directions), dtype=np.int32)
-
-        def cast(start: int) -> None:
-            part = directions[start : start + CHUNK]
-            origins = np.broadcast_to(origin.astype(np.float32), part.shape).copy()
-            result[start : start + CHUNK] = self._scene.run(origins, part)
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(cast, range(0, len(directions), CHUNK)))
-        return result
 
 
 @lru_cache(maxsize=2)
