@@ -13,8 +13,10 @@ from neuraltexgen.errors import ConfigError, ExportError
 from neuraltexgen.export.colmap import write_colmap
 from neuraltexgen.export.transforms import KEYS, write_transforms
 from neuraltexgen.geometry import camera_models, parameter_count, project
+from neuraltexgen.images import read_photo
 from neuraltexgen.readers import read_capture
 from neuraltexgen.scene import Camera, Scene, View
+from neuraltexgen.view_cache import hidden_pixels
 from test_cli import refused, run
 
 
@@ -93,6 +95,22 @@ def test_masks_and_turned_photos_are_carried_over(tmp_path: Path) -> None:
     assert first.mask == tmp_path / "out" / "masks" / "1.png"
     assert not second.exif_upright
     assert np.array_equal(np.asarray(Pillow.open(second.photo)), np.rot90(noise, -1))
+
+
+def test_what_a_turned_photo_hides_stays_hidden(tmp_path: Path) -> None:
+    root = tiny.write_transforms(tmp_path / "capture")
+    exif = Pillow.Exif()
+    exif[274] = 6
+    pixels = np.random.default_rng(0).integers(0, 255, (tiny.WIDTH, tiny.HEIGHT, 4)).astype(np.uint8)
+    pixels[..., 3] = 255
+    pixels[3:9, 2:7, 3] = 0
+    Pillow.fromarray(pixels).save(root / "images" / "2.png", exif=exif)
+    before = read_capture(root).views[1]
+    convert_capture(root, tmp_path / "out")
+    after = read_capture(tmp_path / "out").views[1]
+    wanted = hidden_pixels(before, read_photo(before.photo, upright=True))
+    assert wanted.sum() == 30
+    assert np.array_equal(hidden_pixels(after, read_photo(after.photo)), wanted)
 
 
 def test_what_cant_be_converted_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def write_scene(scene: Scene, out: Path, to: Target, progress: Progress = no_pro
     if file is not None:
         check_lenses(scene.views)
     jobs = progress(zip(scene.views, names), "copy", len(names))
-    views = [_copied(view, folder, name) if turn == 1 else _turned(view, folder, name, turn) for view, name in jobs]
+    views = [
+        _turned(view, folder, name, turn) if _turns(view, turn) else _copied(view, folder, name) for view, name in jobs
+    ]
     write_capture_mesh(folder, scene.mesh)
     if file is not None:
         masks = [None if v.mask is None else v.mask.relative_to(folder).as_posix() for v in views]
@@ -78,8 +80,7 @@ def converted_names(views: Sequence[View], turn: int = 1) -> list[str]:
     """
     names = []
     for view, path in zip(views, paths_below_images(views), strict=True):
-        as_it_is = turn == 1 and not view.exif_upright
-        suffix = view.photo.suffix if as_it_is or view.photo.suffix.lower() == ".exr" else ".png"
+        suffix = ".png" if _turns(view, turn) and view.photo.suffix.lower() != ".exr" else view.photo.suffix
         bare = path.with_suffix("") if path.suffix.lower() in (view.photo.suffix.lower(), suffix) else path
         names.append(f"{bare}{suffix}")
     if len(set(names)) < len(names):
@@ -87,17 +88,19 @@ def converted_names(views: Sequence[View], turn: int = 1) -> list[str]:
     return names
 
 
+def _turns(view: View, turn: int) -> bool:
+    """Whether the photo is written anew instead of copied."""
+    return turn != 1 or view.exif_upright
+
+
 def _copied(view: View, folder: Path, name: str) -> View:
     """The view with its photo and mask in the folder."""
     photo, mask = folder / "images" / name, None
-    if view.exif_upright:
-        write_upright(view, photo)
-    else:
-        copy_whole(view.photo, photo)
+    copy_whole(view.photo, photo)
     if view.mask is not None:
         mask = folder / "masks" / f"{name}{'' if view.mask.suffix == photo.suffix else view.mask.suffix}"
         copy_whole(view.mask, mask)
-    return replace(view, photo=photo, mask=mask, exif_upright=False)
+    return replace(view, photo=photo, mask=mask)
 
 
 def _turned(view: View, folder: Path, name: str, turn: int) -> View:
