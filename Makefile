@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/neuraltexgen demo -o demo_result
 
+# A file of tests at a time on each core, each with one thread of OpenMP: the pools of several would wait for each other.
 test: $(VENV)/.installed-test lint types contract $(if $(shell command -v npm),node_modules/.installed)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
