@@ -3,7 +3,7 @@
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int32
 from numba import njit
 
 from neuraltexgen.unwrap.fast.flatten import singular_values
@@ -16,6 +16,13 @@ class Pins(NamedTuple):
 
     fixed: Bool[np.ndarray, " p"]
     target: Float64[np.ndarray, "p 2"]
+
+
+class Rims(NamedTuple):
+    """The faces on each chart's border, as linked lists: first `head[chart]`, then `after[face]` until that is -1."""
+
+    head: Int32[np.ndarray, " c"]
+    after: Int32[np.ndarray, " f"]
 
 
 @njit(cache=True)
@@ -105,24 +112,25 @@ def _dirichlet(least, most):
 
 @njit(cache=True)
 @no_type_check
-def is_free(triangles, after, one, two):
-    """Whether no face of the list from face `one` overlaps one of that from `two`; `after` has the next faces.
+def is_free(triangles, rims, x, y):
+    """Whether no face on the border of chart x overlaps one on that of y.
 
-    The lists are those of two charts' borders, and that is enough: charts that meet at an edge and don't cover
-    themselves can't overlap without their borders crossing, or their faces at that edge lying on each other.
+    That is enough: charts that meet at an edge and don't cover themselves can't overlap without their borders crossing,
+    or their faces at that edge lying on each other.
     """
     corners, places = triangles
+    head, after = rims
     x0, y0, x1, y1 = np.inf, np.inf, -np.inf, -np.inf
-    face = one
+    face = head[x]
     while face >= 0:
         for k in range(3):
-            x, y = places[corners[face, k], 0], places[corners[face, k], 1]
-            x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+            u, v = places[corners[face, k], 0], places[corners[face, k], 1]
+            x0, x1, y0, y1 = min(x0, u), max(x1, u), min(y0, v), max(y1, v)
         face = after[face]
-    other = two
+    other = head[y]
     while other >= 0:
         if _near(triangles, other, x0, y0, x1, y1):
-            face = one
+            face = head[x]
             while face >= 0:
                 if not faces_apart(triangles, face, other):
                     return False

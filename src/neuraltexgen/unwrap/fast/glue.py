@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32
 from numba import njit
 
-from neuraltexgen.unwrap.fast.against import Pins, align_with_border, fits_there, is_free, pin_border
+from neuraltexgen.unwrap.fast.against import Pins, Rims, align_with_border, fits_there, is_free, pin_border
 from neuraltexgen.unwrap.fast.flatten import Shapes
 from neuraltexgen.unwrap.fast.halve import FILL, LARGE
 from neuraltexgen.unwrap.fast.injective import covers_itself
@@ -35,27 +35,36 @@ SCRAP = 1e-4
 """Charts of up to this share of the whole area are joined to others whatever becomes of the rectangle round them."""
 
 
+class _Filling(NamedTuple):
+    """From which share of the whole area charts count as large, and the share of their rectangle that they must fill.
+
+    An argument, because numba keeps compiled code when a constant in another file changes.
+    """
+
+    large: float
+    fill: float
+
+
 class _State(NamedTuple):
     """What becomes of the charts in a pass.
 
     `joint` is the chart that each one is part of, `changed` says whether it was joined to another or another to it,
-    and `fresh` whether that happened in the pass before. `areas` and `boxes` (x0, y0, x1, y1) are those of what is
-    joined. The faces on a chart's border are a linked list from `head` over `after` to -1: only they can be met by a
-    chart that is laid against it. `shared` is how long the border to each neighbour is, of the chart being tried.
-    `skip` has no face: all are looked at for overlaps. `total` is the area of all charts.
+    and `fresh` whether that happened in the pass before. `areas`, `boxes` (x0, y0, x1, y1) and `rims` are those of what
+    is joined, and `total` is the area of all. `shared` is the length of the border to each neighbour of the chart that
+    is being tried, `pins` hold its points. `skip` has no face: all are looked at for overlaps.
     """
 
     joint: Int32[np.ndarray, " c"]
     changed: Bool[np.ndarray, " c"]
     fresh: Bool[np.ndarray, " c"]
     areas: Float64[np.ndarray, " c"]
-    boxes: Float64[np.ndarray, "c 4"]
-    head: Int32[np.ndarray, " c"]
-    after: Int32[np.ndarray, " f"]
-    shared: Float64[np.ndarray, " c"]
-    skip: Bool[np.ndarray, " f"]
-    pins: Pins
     total: float
+    boxes: Float64[np.ndarray, "c 4"]
+    rims: Rims
+    shared: Float64[np.ndarray, " c"]
+    pins: Pins
+    skip: Bool[np.ndarray, " f"]
+    filling: _Filling
 
 
 def glue_charts(
@@ -64,7 +73,7 @@ def glue_charts(
     """Fewer charts, each still flat, without folds and without overlaps of its own if the given ones are.
 
     Small charts come first. A chart's border points on the other chart take their places there, its other points are
-    relaxed (see `flatten.relax`), and the other chart stays as it is. Large charts go on filling their rectangles (see
+    relaxed (see `relax`), and the other chart stays as it is. Large charts go on filling their rectangles (see
     `halve`).
     """
     fresh = np.ones(layout.chart_count, dtype=np.bool_)
@@ -88,14 +97,16 @@ def _one_pass(
     triangles = Triangles(layout.corners, places.copy())
     cloth = Cloth(triangles, shapes, find_fans(triangles))
     areas = chart_sums(layout, surface.areas)
-    joint, changed = _glue(surface, layout, cloth, areas, fresh, np.argsort(areas, kind="stable"))
+    order = np.argsort(areas, kind="stable")
+    joint, changed = _glue(surface, layout, cloth, areas, fresh, order, _Filling(LARGE, FILL))
     return joint, triangles.places, changed
 
 
 @njit(cache=True)
 @no_type_check
-def _glue(surface, layout, cloth, areas, fresh, order):
-    state = _begin(surface, layout, cloth.triangles.places, areas, fresh)
+def _glue(surface, layout, cloth, areas, fresh, order, filling):
+    """Which chart each one is part of, and which changed; the cloth's points move. Charts come in the given order."""
+    state = _begin(surface, layout, cloth.triangles.places, areas, fresh, filling)
     changed = state.changed
     for x in order:
         if changed[x]:
@@ -109,32 +120,38 @@ def _glue(surface, layout, cloth, areas, fresh, order):
 
 @njit(cache=True)
 @no_type_check
-def _begin(surface, layout, places, areas, fresh):
-    count = len(areas)
-    head, after = _rims(surface, layout)
-    boxes = np.empty((count, 4))
-    for chart in range(count):
+def _begin(surface, layout, places, areas, fresh, filling):
+    """The state before anything is joined."""
+    boxes = np.empty((len(areas), 4))
+    for chart in range(len(areas)):
         _bound(boxes, layout, places, chart)
-    pins = Pins(np.zeros(len(places), np.bool_), np.zeros(places.shape))
-    joint, changed = np.arange(count).astype(np.int32), np.zeros(count, np.bool_)
-    shared, skip = np.zeros(count), np.zeros(len(after), np.bool_)
-    return _State(joint, changed, fresh, areas.copy(), boxes, head, after, shared, skip, pins, areas.sum())
+    return _State(
+        joint=np.arange(len(areas)).astype(np.int32),
+        changed=np.zeros(len(areas), np.bool_),
+        fresh=fresh,
+        areas=areas.copy(),
+        total=areas.sum(),
+        boxes=boxes,
+        rims=_find_rims(surface, layout),
+        shared=np.zeros(len(areas)),
+        pins=Pins(np.zeros(len(places), np.bool_), np.zeros(places.shape)),
+        skip=np.zeros(len(layout.labels), np.bool_),
+        filling=filling,
+    )
 
 
 @njit(cache=True)
 @no_type_check
-def _rims(surface, layout):
-    """The faces on each chart's border, as linked lists (see `_State`)."""
+def _find_rims(surface, layout):
     labels, neighbours = layout.labels, surface.neighbours
-    head = np.full(len(layout.starts) - 1, -1, np.int32)
-    after = np.full(len(labels), -1, np.int32)
+    rims = Rims(np.full(len(layout.starts) - 1, -1, np.int32), np.full(len(labels), -1, np.int32))
     for face in range(len(labels)):
         for k in range(3):
             if neighbours[face, k] < 0 or labels[neighbours[face, k] // 3] != labels[face]:
-                after[face] = head[labels[face]]
-                head[labels[face]] = face
+                rims.after[face] = rims.head[labels[face]]
+                rims.head[labels[face]] = face
                 break
-    return head, after
+    return rims
 
 
 @njit(cache=True)
@@ -155,7 +172,7 @@ def _lay_against(surface, layout, cloth, state, x, y):
         budget = PRICE * state.shared[y]
         fits = (
             fits_there(cloth.triangles, before, cloth.shapes, mine, first, SQUEEZED, budget)
-            and is_free(cloth.triangles, state.after, state.head[x], state.head[y])
+            and is_free(cloth.triangles, state.rims, x, y)
             and not covers_itself(cloth.triangles, mine, state.skip)
         )
     pins.fixed[first:last] = False
@@ -171,12 +188,12 @@ def _lay_against(surface, layout, cloth, state, x, y):
 def _sparse(state, x, y):
     """Whether both charts together are large and fill too little of their box; scraps are welcome always."""
     area = state.areas[x] + state.areas[y]
-    if not (area > LARGE * state.total and state.areas[x] > SCRAP * state.total):
+    if not (area > state.filling.large * state.total and state.areas[x] > SCRAP * state.total):
         return False
     boxes = state.boxes
     wide = max(boxes[x, 2], boxes[y, 2]) - min(boxes[x, 0], boxes[y, 0])
     tall = max(boxes[x, 3], boxes[y, 3]) - min(boxes[x, 1], boxes[y, 1])
-    return area < FILL * (wide * tall)
+    return area < state.filling.fill * (wide * tall)
 
 
 @njit(cache=True)
@@ -203,11 +220,12 @@ def _join(state, x, y):
     for k in range(2):
         boxes[y, k] = min(boxes[y, k], boxes[x, k])
         boxes[y, k + 2] = max(boxes[y, k + 2], boxes[x, k + 2])
-    end = state.head[x]
-    while state.after[end] >= 0:
-        end = state.after[end]
-    state.after[end] = state.head[y]
-    state.head[y] = state.head[x]
+    head, after = state.rims
+    end = head[x]
+    while after[end] >= 0:
+        end = after[end]
+    after[end] = head[y]
+    head[y] = head[x]
 
 
 @njit(cache=True)
