@@ -85,7 +85,7 @@ def align_with_border(places, pins, first, last):
 
 @njit(cache=True)
 @no_type_check
-def fits_there(triangles, before, shapes, mine, first, squeezed, budget):
+def fits_there(shapes, triangles, before, first, mine, squeezed, budget):
     """Whether no face is scaled too much, and all of them together are distorted by no more than the budget.
 
     `before`: where the chart's points, from `first`, were.

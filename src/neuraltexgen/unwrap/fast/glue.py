@@ -171,7 +171,7 @@ def _lay_against(surface, layout, cloth, state, x, y):
         mine = faces_of(layout, x)
         budget = PRICE * state.shared[y]
         fits = (
-            fits_there(cloth.triangles, before, cloth.shapes, mine, first, SQUEEZED, budget)
+            fits_there(cloth.shapes, cloth.triangles, before, first, mine, SQUEEZED, budget)
             and is_free(cloth.triangles, state.rims, x, y)
             and not covers_itself(cloth.triangles, mine, state.skip)
         )

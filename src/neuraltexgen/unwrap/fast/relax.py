@@ -165,8 +165,10 @@ def _barrier(det, soft):
 @njit(cache=True)
 @no_type_check
 def _newton_step(at):
-    """Whether there is a step downhill, and the step. The Hessian's smaller eigenvalue is raised to a share of the
-    larger one's size."""
+    """Whether there is a step downhill, and the step.
+
+    The Hessian's smaller eigenvalue is raised to a share of the larger one's size.
+    """
     middle, radius = (at.hxx + at.hyy) / 2, np.sqrt(((at.hxx - at.hyy) / 2) ** 2 + at.hxy * at.hxy)
     lift = max(0.0, 0.05 * (abs(middle) + radius) - (middle - radius))
     hxx, hxy, hyy = at.hxx + lift, at.hxy, at.hyy + lift
