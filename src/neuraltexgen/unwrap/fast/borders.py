@@ -1,6 +1,6 @@
 """Borders between regions straightened: faces change sides where that shortens the seam more than it hurts the fit."""
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Int32
@@ -8,6 +8,17 @@ from numba import njit
 
 from neuraltexgen.unwrap.fast.merge import STEEP, STEEP_COST
 from neuraltexgen.unwrap.fast.topology import Surface
+
+
+class _Costs(NamedTuple):
+    """What a label costs a face: `price` per length of border, `steep_cost` per area where its cosine is below `steep`.
+
+    They go to the kernels as arguments, because numba keeps compiled code when a constant in another file changes.
+    """
+
+    price: float
+    steep: float
+    steep_cost: float
 
 
 def straighten(surface: Surface, labels: Int32[np.ndarray, " f"], price: float, sweeps: int) -> Int32[np.ndarray, " f"]:
@@ -18,7 +29,7 @@ def straighten(surface: Surface, labels: Int32[np.ndarray, " f"], price: float, 
     Regions may fall apart by this: see `connected`.
     """
     labels = labels.copy()
-    _sweep(labels, surface.neighbours, surface.lengths, surface.areas, surface.smooth, price, sweeps, STEEP, STEEP_COST)
+    _sweep(surface, labels, _Costs(price, STEEP, STEEP_COST), sweeps)
     return labels
 
 
@@ -29,21 +40,16 @@ def connected(surface: Surface, labels: Int32[np.ndarray, " f"]) -> Int32[np.nda
 
 @njit(cache=True)
 @no_type_check
-def _sweep(labels, neighbours, lengths, areas, smooth, price, sweeps, steep, steep_cost):
-    count = labels.max() + 1
-    sums = np.zeros((count, 3))
+def _sweep(surface, labels, costs, sweeps):
+    areas, smooth = surface.areas, surface.smooth
+    sums = np.zeros((labels.max() + 1, 3))
     for face in range(len(labels)):
         sums[labels[face]] += areas[face] * smooth[face]
     for _ in range(sweeps):
         moved = 0
         for face in range(len(labels)):
-            mine = labels[face]
-            border = False
-            for k in range(3):
-                other = neighbours[face, k]
-                border |= other >= 0 and labels[other // 3] != mine
-            if border:
-                best = _cheapest(face, labels, neighbours, lengths, areas, smooth, sums, price, steep, steep_cost)
+            if _at_border(surface.neighbours, labels, face):
+                mine, best = labels[face], _cheapest(surface, labels, sums, costs, face)
                 if best != mine:
                     sums[mine] -= areas[face] * smooth[face]
                     sums[best] += areas[face] * smooth[face]
@@ -55,18 +61,30 @@ def _sweep(labels, neighbours, lengths, areas, smooth, price, sweeps, steep, ste
 
 @njit(cache=True)
 @no_type_check
-def _cheapest(face, labels, neighbours, lengths, areas, smooth, sums, price, steep, steep_cost):
+def _at_border(neighbours, labels, face):
+    for k in range(3):
+        other = neighbours[face, k]
+        if other >= 0 and labels[other // 3] != labels[face]:
+            return True
+    return False
+
+
+@njit(cache=True)
+@no_type_check
+def _cheapest(surface, labels, sums, costs, face):
+    """The label, of the face's own and its neighbours', that costs it least."""
+    neighbours = surface.neighbours
     best, least = labels[face], np.inf
     for k in range(-1, 3):
         if k >= 0 and neighbours[face, k] < 0:
             continue
         label = labels[face] if k < 0 else labels[neighbours[face, k] // 3]
         size = np.sqrt((sums[label] ** 2).sum())
-        cosine = (sums[label] * smooth[face]).sum() / size if size > 0 else 1.0
-        cost = areas[face] * (1.0 - cosine + (steep_cost if cosine < steep else 0.0))
+        cosine = (sums[label] * surface.smooth[face]).sum() / size if size > 0 else 1.0
+        cost = surface.areas[face] * (1.0 - cosine + (costs.steep_cost if cosine < costs.steep else 0.0))
         for j in range(3):
             if neighbours[face, j] >= 0 and labels[neighbours[face, j] // 3] != label:
-                cost += price * lengths[face, j]
+                cost += costs.price * surface.lengths[face, j]
         if cost < least - 1e-15:
             best, least = label, cost
     return best

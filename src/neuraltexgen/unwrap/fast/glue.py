@@ -1,18 +1,19 @@
 """Charts joined again where they fit: one is laid against another along their common border, if it lies flat there."""
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int32
 from numba import njit
 
-from neuraltexgen.unwrap.fast.against import align_with_border, fits_there, is_free, pin_border
-from neuraltexgen.unwrap.fast.flatten import Shapes, relax_point
+from neuraltexgen.unwrap.fast.against import Pins, Rims, align_with_border, fits_there, is_free, pin_border
+from neuraltexgen.unwrap.fast.flatten import Shapes
 from neuraltexgen.unwrap.fast.halve import FILL, LARGE
-from neuraltexgen.unwrap.fast.injective import count_overlaps
-from neuraltexgen.unwrap.fast.layout import Layout, carry, corners_at_points
+from neuraltexgen.unwrap.fast.injective import covers_itself
+from neuraltexgen.unwrap.fast.layout import Layout, Triangles, carry, chart_sums, faces_of, find_fans
 from neuraltexgen.unwrap.fast.merge import first_come
 from neuraltexgen.unwrap.fast.orient import orient_charts
+from neuraltexgen.unwrap.fast.relax import Cloth, relax_point
 from neuraltexgen.unwrap.fast.topology import Surface
 
 PASSES = 4
@@ -34,16 +35,48 @@ SCRAP = 1e-4
 """Charts of up to this share of the whole area are joined to others whatever becomes of the rectangle round them."""
 
 
+class _Filling(NamedTuple):
+    """From which share of the whole area charts count as large, and the share of their rectangle that they must fill.
+
+    An argument, because numba keeps compiled code when a constant in another file changes.
+    """
+
+    large: float
+    fill: float
+
+
+class _State(NamedTuple):
+    """What becomes of the charts in a pass.
+
+    `joint` is the chart that each one is part of, `changed` says whether it was joined to another or another to it,
+    and `fresh` whether that happened in the pass before. `areas`, `boxes` (x0, y0, x1, y1) and `rims` are those of what
+    is joined, and `total` is the area of all. `shared` is the length of the border to each neighbour of the chart that
+    is being tried, `pins` hold its points. `skip` has no face: all are looked at for overlaps.
+    """
+
+    joint: Int32[np.ndarray, " c"]
+    changed: Bool[np.ndarray, " c"]
+    fresh: Bool[np.ndarray, " c"]
+    areas: Float64[np.ndarray, " c"]
+    total: float
+    boxes: Float64[np.ndarray, "c 4"]
+    rims: Rims
+    shared: Float64[np.ndarray, " c"]
+    pins: Pins
+    skip: Bool[np.ndarray, " f"]
+    filling: _Filling
+
+
 def glue_charts(
     surface: Surface, shapes: Shapes, layout: Layout, places: Float64[np.ndarray, "p 2"]
 ) -> tuple[Layout, Float64[np.ndarray, "q 2"]]:
     """Fewer charts, each still flat, without folds and without overlaps of its own if the given ones are.
 
     Small charts come first. A chart's border points on the other chart take their places there, its other points are
-    relaxed (see `flatten.relax`), and the other chart stays as it is. Large charts go on filling their rectangles (see
+    relaxed (see `relax`), and the other chart stays as it is. Large charts go on filling their rectangles (see
     `halve`).
     """
-    fresh = np.ones(layout.count, dtype=np.bool_)
+    fresh = np.ones(layout.chart_count, dtype=np.bool_)
     for _ in range(PASSES):
         places, _ = orient_charts(places, layout.point_starts)
         joint, places, changed = _one_pass(surface, shapes, layout, places, fresh)
@@ -60,140 +93,147 @@ def glue_charts(
 def _one_pass(
     surface: Surface, shapes: Shapes, layout: Layout, places: np.ndarray, fresh: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    offsets, at = corners_at_points(layout.corners, len(places))
-    areas = np.bincount(layout.labels, surface.areas, layout.count)
+    """Which chart each one is part of, where the points are, and which charts changed."""
+    triangles = Triangles(layout.corners, places.copy())
+    cloth = Cloth(triangles, shapes, find_fans(triangles))
+    areas = chart_sums(layout, surface.areas)
     order = np.argsort(areas, kind="stable")
-    places = places.copy()
-    joint, changed = _glue(
-        order,
-        fresh,
-        areas,
-        layout.labels,
-        layout.faces,
-        layout.starts,
-        layout.corners,
-        layout.point_starts,
-        surface.neighbours,
-        surface.lengths,
-        shapes.gradients,
-        shapes.areas,
-        offsets,
-        at,
-        places,
-        SWEEPS,
-        SQUEEZED,
-        PRICE,
-        LARGE,
-        FILL,
-        SCRAP,
-    )
-    return joint, places, changed
+    joint, changed = _glue(surface, layout, cloth, areas, fresh, order, _Filling(LARGE, FILL))
+    return joint, triangles.places, changed
 
 
 @njit(cache=True)
 @no_type_check
-def _glue(
-    order,
-    fresh,
-    areas,
-    labels,
-    faces,
-    starts,
-    corners,
-    point_starts,
-    neighbours,
-    lengths,
-    gradients,
-    shape_areas,
-    offsets,
-    at,
-    places,
-    sweeps,
-    squeezed,
-    price,
-    large,
-    fill,
-    scrap,
-):
-    count = len(order)
-    joint = np.arange(count).astype(np.int32)
-    changed = np.zeros(count, np.bool_)
-    total = areas.sum()
-    areas = areas.copy()
-    # The faces on each chart's border, as linked lists: only they can be met by a chart that is laid against it.
-    head = np.full(count, -1, np.int32)
-    after = np.full(len(labels), -1, np.int32)
+def _glue(surface, layout, cloth, areas, fresh, order, filling):
+    """Which chart each one is part of, and which changed; the cloth's points move. Charts come in the given order."""
+    state = _begin(surface, layout, cloth.triangles.places, areas, fresh, filling)
+    changed = state.changed
+    for x in order:
+        if changed[x]:
+            continue
+        for y in _neighbours_of(surface, layout, state, x)[:ATTEMPTS]:
+            if (fresh[x] or fresh[y] or changed[y]) and _lay_against(surface, layout, cloth, state, x, y):
+                _join(state, x, y)
+                break
+    return state.joint, changed
+
+
+@njit(cache=True)
+@no_type_check
+def _begin(surface, layout, places, areas, fresh, filling):
+    """The state before anything is joined."""
+    boxes = np.empty((len(areas), 4))
+    for chart in range(len(areas)):
+        _bound(boxes, layout, places, chart)
+    return _State(
+        joint=np.arange(len(areas)).astype(np.int32),
+        changed=np.zeros(len(areas), np.bool_),
+        fresh=fresh,
+        areas=areas.copy(),
+        total=areas.sum(),
+        boxes=boxes,
+        rims=_find_rims(surface, layout),
+        shared=np.zeros(len(areas)),
+        pins=Pins(np.zeros(len(places), np.bool_), np.zeros(places.shape)),
+        skip=np.zeros(len(layout.labels), np.bool_),
+        filling=filling,
+    )
+
+
+@njit(cache=True)
+@no_type_check
+def _find_rims(surface, layout):
+    labels, neighbours = layout.labels, surface.neighbours
+    rims = Rims(np.full(len(layout.starts) - 1, -1, np.int32), np.full(len(labels), -1, np.int32))
     for face in range(len(labels)):
         for k in range(3):
             if neighbours[face, k] < 0 or labels[neighbours[face, k] // 3] != labels[face]:
-                after[face] = head[labels[face]]
-                head[labels[face]] = face
+                rims.after[face] = rims.head[labels[face]]
+                rims.head[labels[face]] = face
                 break
-    boxes = np.empty((count, 4))
-    for chart in range(count):
-        _bound(chart, point_starts, places, boxes)
-    fixed = np.zeros(len(places), np.bool_)
-    target = np.zeros(places.shape)
-    shared = np.zeros(count)
-    skip = np.zeros(len(labels), np.bool_)
-    unused = np.zeros(0, np.int32)
-    for turn in range(count):
-        x = order[turn]
-        if changed[x]:
-            continue
-        mine = faces[starts[x] : starts[x + 1]]
-        first, last = point_starts[x], point_starts[x + 1]
-        near = _borders(x, mine, labels, joint, neighbours, lengths, shared)
-        for attempt in range(min(ATTEMPTS, len(near))):
-            y = near[attempt]
-            if not (fresh[x] or fresh[y] or changed[y]):
-                continue
-            before = places[first:last].copy()
-            if pin_border(x, y, mine, labels, joint, neighbours, corners, places, fixed, target):
-                align_with_border(first, last, places, fixed, target)
-                _bound(x, point_starts, places, boxes)
-                area = areas[x] + areas[y]
-                budget = price * shared[y]
-                sparse = area > large * total and areas[x] > scrap * total and area < fill * _joint_box(boxes, x, y)
-                for _ in range(0 if sparse else sweeps):
-                    moved = False
-                    for point in range(first, last):
-                        if not fixed[point]:
-                            moved |= relax_point(point, gradients, shape_areas, corners, offsets, at, places)
-                    if not moved:
-                        break
-                if (
-                    not sparse
-                    and fits_there(mine, corners, places, gradients, shape_areas, squeezed, budget, before, first)
-                    and (
-                        is_free(head[x], head[y], after, corners, places)
-                        and count_overlaps(corners, places, mine, skip, unused, skip, False) == 0
-                    )
-                ):
-                    joint[x] = y
-                    changed[x] = changed[y] = True
-                    areas[y] += areas[x]
-                    _bound(x, point_starts, places, boxes)
-                    for k in range(2):
-                        boxes[y, k] = min(boxes[y, k], boxes[x, k])
-                        boxes[y, k + 2] = max(boxes[y, k + 2], boxes[x, k + 2])
-                    end = head[x]
-                    while after[end] >= 0:
-                        end = after[end]
-                    after[end] = head[y]
-                    head[y] = head[x]
-            fixed[first:last] = False
-            if joint[x] == y:
-                break
-            places[first:last] = before
-    return joint, changed
+    return rims
 
 
 @njit(cache=True)
 @no_type_check
-def _bound(chart, point_starts, places, boxes):
+def _lay_against(surface, layout, cloth, state, x, y):
+    """Lays chart x against y. Returns whether it fits; where it doesn't, its points are back where they were."""
+    first, last = layout.point_starts[x], layout.point_starts[x + 1]
+    places, pins = cloth.triangles.places, state.pins
+    before = places[first:last].copy()
+    fits = pin_border(surface, layout, places, state.joint, pins, x, y)
+    if fits:
+        align_with_border(places, pins, first, last)
+        _bound(state.boxes, layout, places, x)
+        fits = not _sparse(state, x, y)
+    if fits:
+        _relax(cloth, pins.fixed, first, last)
+        mine = faces_of(layout, x)
+        budget = PRICE * state.shared[y]
+        fits = (
+            fits_there(cloth.shapes, cloth.triangles, before, first, mine, SQUEEZED, budget)
+            and is_free(cloth.triangles, state.rims, x, y)
+            and not covers_itself(cloth.triangles, mine, state.skip)
+        )
+    pins.fixed[first:last] = False
+    if fits:
+        _bound(state.boxes, layout, places, x)
+    else:
+        places[first:last] = before
+    return fits
+
+
+@njit(cache=True)
+@no_type_check
+def _sparse(state, x, y):
+    """Whether both charts together are large and fill too little of their box; scraps are welcome always."""
+    area = state.areas[x] + state.areas[y]
+    if not (area > state.filling.large * state.total and state.areas[x] > SCRAP * state.total):
+        return False
+    boxes = state.boxes
+    wide = max(boxes[x, 2], boxes[y, 2]) - min(boxes[x, 0], boxes[y, 0])
+    tall = max(boxes[x, 3], boxes[y, 3]) - min(boxes[x, 1], boxes[y, 1])
+    return area < state.filling.fill * (wide * tall)
+
+
+@njit(cache=True)
+@no_type_check
+def _relax(cloth, fixed, first, last):
+    """Passes over the points that aren't fixed, until none moves."""
+    for _ in range(SWEEPS):
+        moved = False
+        for point in range(first, last):
+            if not fixed[point]:
+                moved |= relax_point(cloth, point)
+        if not moved:
+            break
+
+
+@njit(cache=True)
+@no_type_check
+def _join(state, x, y):
+    """Makes chart x part of y."""
+    state.joint[x] = y
+    state.changed[x] = state.changed[y] = True
+    state.areas[y] += state.areas[x]
+    boxes = state.boxes
+    for k in range(2):
+        boxes[y, k] = min(boxes[y, k], boxes[x, k])
+        boxes[y, k + 2] = max(boxes[y, k + 2], boxes[x, k + 2])
+    head, after = state.rims
+    end = head[x]
+    while after[end] >= 0:
+        end = after[end]
+    after[end] = head[y]
+    head[y] = head[x]
+
+
+@njit(cache=True)
+@no_type_check
+def _bound(boxes, layout, places, chart):
+    """Puts the box round a chart's points into `boxes`."""
     boxes[chart, 0], boxes[chart, 1], boxes[chart, 2], boxes[chart, 3] = np.inf, np.inf, -np.inf, -np.inf
-    for point in range(point_starts[chart], point_starts[chart + 1]):
+    for point in range(layout.point_starts[chart], layout.point_starts[chart + 1]):
         for k in range(2):
             boxes[chart, k] = min(boxes[chart, k], places[point, k])
             boxes[chart, k + 2] = max(boxes[chart, k + 2], places[point, k])
@@ -201,34 +241,24 @@ def _bound(chart, point_starts, places, boxes):
 
 @njit(cache=True)
 @no_type_check
-def _joint_box(boxes, x, y):
-    """The area of the box round both charts' boxes."""
-    wide = max(boxes[x, 2], boxes[y, 2]) - min(boxes[x, 0], boxes[y, 0])
-    tall = max(boxes[x, 3], boxes[y, 3]) - min(boxes[x, 1], boxes[y, 1])
-    return wide * tall
-
-
-@njit(cache=True)
-@no_type_check
-def _borders(x, mine, labels, joint, neighbours, lengths, shared):
-    """The charts next to x, that with the longest common border first; `shared` is left with the lengths."""
+def _neighbours_of(surface, layout, state, x):
+    """The charts next to x, that with the longest common border first; `state.shared` is left with the lengths."""
+    neighbours, joint, shared = surface.neighbours, state.joint, state.shared
+    mine = faces_of(layout, x)
     for face in mine:
         for k in range(3):
             if neighbours[face, k] >= 0:
-                shared[joint[labels[neighbours[face, k] // 3]]] = 0.0
+                shared[joint[layout.labels[neighbours[face, k] // 3]]] = 0.0
     near = np.empty(3 * len(mine), np.int32)
     count = 0
     for face in mine:
         for k in range(3):
             if neighbours[face, k] >= 0:
-                y = joint[labels[neighbours[face, k] // 3]]
+                y = joint[layout.labels[neighbours[face, k] // 3]]
                 if y != x:
                     if shared[y] == 0.0:
                         near[count] = y
                         count += 1
-                    shared[y] += lengths[face, k] + 1e-30
+                    shared[y] += surface.lengths[face, k] + 1e-30
     near = near[:count]
-    length = np.empty(count)
-    for n in range(count):
-        length[n] = -shared[near[n]]
-    return near[np.argsort(length, kind="mergesort")]
+    return near[np.argsort(-shared[near], kind="mergesort")]

@@ -6,15 +6,16 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numba import njit, prange
 
-from neuraltexgen.unwrap.fast.layout import Layout
+from neuraltexgen.unwrap.fast.layout import Layout, Triangles, faces_of
+from neuraltexgen.unwrap.fast.topology import Surface
 
 TOUCH = 1e-10
 """Triangles that reach less than this into each other (root areas of the surface) only touch."""
 
 
 def overlapping(
+    surface: Surface,
     layout: Layout,
-    neighbours: np.ndarray,
     places: Float64[np.ndarray, "p 2"],
     skip: Bool[np.ndarray, " f"],
     charts: Bool[np.ndarray, " c"],
@@ -26,39 +27,50 @@ def overlapping(
     out = np.zeros(len(layout.labels), dtype=np.bool_)
     which = np.flatnonzero(charts)
     which = which[np.argsort(-np.diff(layout.starts)[which], kind="stable")]
-    _overlapping(layout.corners, places, layout.labels, layout.faces, layout.starts, neighbours, skip, which, out)
+    _overlapping(surface, layout, Triangles(layout.corners, places), skip, which, out)
     return out
-
-
-@njit(cache=True, parallel=True)
-@no_type_check
-def _overlapping(corners, places, labels, faces, starts, neighbours, skip, which, out):
-    steps = np.full(len(labels), -1, np.int32)
-    deal = 16
-    for hand in prange(deal):
-        for turn in range(hand, len(which), deal):
-            mine = faces[starts[which[turn]] : starts[which[turn] + 1]]
-            if len(mine) > 1 and count_overlaps(corners, places, mine, skip, steps, out, False) > 0:
-                _walk(corners, places, mine, neighbours, labels, steps)
-                count_overlaps(corners, places, mine, skip, steps, out, True)
 
 
 @njit(cache=True)
 @no_type_check
-def _walk(corners, places, mine, neighbours, labels, steps):
+def covers_itself(triangles, mine, skip):
+    """Whether two of the faces `mine` overlap, `skip` (f) left out."""
+    offsets, near = _cells(triangles, mine, skip)
+    for at in range(len(offsets) - 1):
+        for n in range(offsets[at], offsets[at + 1]):
+            for m in range(n + 1, offsets[at + 1]):
+                if not faces_apart(triangles, near[n], near[m]):
+                    return True
+    return False
+
+
+@njit(cache=True)
+@no_type_check
+def faces_apart(triangles, a, b):
+    """Whether two counter-clockwise triangles have no point inside both: then a side of one separates them."""
+    return _outside(triangles, a, b) or _outside(triangles, b, a)
+
+
+@njit(cache=True, parallel=True)
+@no_type_check
+def _overlapping(surface, layout, triangles, skip, which, out):
+    steps = np.full(len(out), -1, np.int32)
+    deal = 16
+    for hand in prange(deal):
+        for turn in range(hand, len(which), deal):
+            mine = faces_of(layout, which[turn])
+            if len(mine) > 1 and covers_itself(triangles, mine, skip):
+                _walk(surface.neighbours, layout.labels, triangles, mine, steps)
+                _mark_overlaps(triangles, mine, skip, steps, out)
+
+
+@njit(cache=True)
+@no_type_check
+def _walk(neighbours, labels, triangles, mine, steps):
     """Steps from the face nearest to the chart's centroid, across edges."""
-    x, y = 0.0, 0.0
-    for face in mine:
-        x += _middle(corners, places, face, 0) / len(mine)
-        y += _middle(corners, places, face, 1) / len(mine)
-    first, least = mine[0], np.inf
-    for face in mine:
-        d = (_middle(corners, places, face, 0) - x) ** 2 + (_middle(corners, places, face, 1) - y) ** 2
-        if d < least:
-            first, least = face, d
     queue = np.empty(len(mine), np.int32)
-    queue[0] = first
-    steps[first] = 0
+    queue[0] = _middle_face(triangles, mine)
+    steps[queue[0]] = 0
     head, tail = 0, 1
     while head < tail:
         face = queue[head]
@@ -73,67 +85,80 @@ def _walk(corners, places, mine, neighbours, labels, steps):
 
 @njit(cache=True)
 @no_type_check
-def count_overlaps(corners, places, mine, skip, steps, out, mark):
-    """How many overlaps the chart's faces have; stops at the first, or marks for each the face that must go."""
+def _middle_face(triangles, mine):
+    """The face nearest to the centroid of the faces."""
+    x, y = 0.0, 0.0
+    for face in mine:
+        x += _middle(triangles, face, 0) / len(mine)
+        y += _middle(triangles, face, 1) / len(mine)
+    first, least = mine[0], np.inf
+    for face in mine:
+        d = (_middle(triangles, face, 0) - x) ** 2 + (_middle(triangles, face, 1) - y) ** 2
+        if d < least:
+            first, least = face, d
+    return first
+
+
+@njit(cache=True)
+@no_type_check
+def _mark_overlaps(triangles, mine, skip, steps, out):
+    """Marks one face of each two that overlap: the one with more steps to the middle, or the later one."""
+    offsets, near = _cells(triangles, mine, skip)
+    for at in range(len(offsets) - 1):
+        for n in range(offsets[at], offsets[at + 1]):
+            for m in range(n + 1, offsets[at + 1]):
+                a, b = near[n], near[m]
+                if out[a] or out[b] or faces_apart(triangles, a, b):
+                    continue
+                if steps[a] > steps[b] or (steps[a] == steps[b] and a > b):
+                    out[a] = True
+                else:
+                    out[b] = True
+
+
+@njit(cache=True)
+@no_type_check
+def _cells(triangles, mine, skip):
+    """The faces whose boxes meet each cell of a grid: offsets (cells + 1) and, between them, the faces.
+
+    No cells where the faces lie in one point.
+    """
     low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
     for face in mine:
-        x0, y0, x1, y1 = _box(corners, places, face)
+        x0, y0, x1, y1 = _box(triangles, face)
         low_x, low_y, high_x, high_y = min(low_x, x0), min(low_y, y0), max(high_x, x1), max(high_y, y1)
     wide, tall = high_x - low_x, high_y - low_y
     cell = max(np.sqrt(wide * tall / len(mine)), max(wide, tall) / (2 * len(mine) + 1))
     if not cell > 0:
-        return 0
+        return np.zeros(1, np.int64), np.empty(0, np.int32)
     columns, rows = int(wide / cell) + 1, int(tall / cell) + 1
     offsets = np.zeros(columns * rows + 1, np.int64)
-    items = np.empty(0, np.int32)
+    near = np.empty(0, np.int32)
+    # First the faces of each cell are counted, then they are put there, from the cell's end downwards.
     for fill in range(2):
         for face in mine:
             if skip[face]:
                 continue
-            x0, y0, x1, y1 = _box(corners, places, face)
-            left, right = int((x0 - low_x) / cell), int((x1 - low_x) / cell)
-            top, bottom = int((y0 - low_y) / cell), int((y1 - low_y) / cell)
-            for row in range(top, bottom + 1):
-                for column in range(left, right + 1):
+            x0, y0, x1, y1 = _box(triangles, face)
+            for row in range(int((y0 - low_y) / cell), int((y1 - low_y) / cell) + 1):
+                for column in range(int((x0 - low_x) / cell), int((x1 - low_x) / cell) + 1):
                     at = row * columns + column
                     if fill == 0:
                         offsets[at] += 1
                     else:
                         offsets[at] -= 1
-                        items[offsets[at]] = face
+                        near[offsets[at]] = face
         if fill == 0:
             offsets = np.cumsum(offsets)
-            items = np.empty(offsets[-1], np.int32)
-    found = 0
-    for at in range(columns * rows):
-        for n in range(offsets[at], offsets[at + 1]):
-            for m in range(n + 1, offsets[at + 1]):
-                a, b = items[n], items[m]
-                if mark and (out[a] or out[b]):
-                    continue
-                if faces_apart(corners, places, a, b):
-                    continue
-                found += 1
-                if not mark:
-                    return found
-                if steps[a] > steps[b] or (steps[a] == steps[b] and a > b):
-                    out[a] = True
-                else:
-                    out[b] = True
-    return found
+            near = np.empty(offsets[-1], np.int32)
+    return offsets, near
 
 
 @njit(cache=True)
 @no_type_check
-def faces_apart(corners, places, a, b):
-    """Whether two counter-clockwise triangles have no point inside both: then a side of one separates them."""
-    return _outside(corners, places, a, b) or _outside(corners, places, b, a)
-
-
-@njit(cache=True)
-@no_type_check
-def _outside(corners, places, a, b):
+def _outside(triangles, a, b):
     """Whether one of a's sides has all of b on its outer side."""
+    corners, places = triangles
     for k in range(3):
         p, q = corners[a, k], corners[a, (k + 1) % 3]
         x, y = places[p, 0], places[p, 1]
@@ -149,13 +174,15 @@ def _outside(corners, places, a, b):
 
 @njit(cache=True)
 @no_type_check
-def _middle(corners, places, face, axis):
+def _middle(triangles, face, axis):
+    corners, places = triangles
     return (places[corners[face, 0], axis] + places[corners[face, 1], axis] + places[corners[face, 2], axis]) / 3
 
 
 @njit(cache=True)
 @no_type_check
-def _box(corners, places, face):
+def _box(triangles, face):
+    corners, places = triangles
     a, b, c = corners[face, 0], corners[face, 1], corners[face, 2]
     return (
         min(places[a, 0], places[b, 0], places[c, 0]),

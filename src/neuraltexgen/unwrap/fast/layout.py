@@ -1,7 +1,6 @@
 """Charts as lists: which faces each has, and its own points, split where its faces don't hang together."""
 
-from dataclasses import dataclass
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -10,8 +9,7 @@ from numba import njit
 from neuraltexgen.unwrap.fast.topology import Surface
 
 
-@dataclass(frozen=True, eq=False)
-class Layout:
+class Layout(NamedTuple):
     """Charts 0..c-1. Chart i has the faces `faces[starts[i]:starts[i + 1]]`, and the points between `point_starts`.
 
     `corners` has the point of each corner of every face of the mesh. A point is one place of one chart; where a chart
@@ -27,9 +25,23 @@ class Layout:
     point_starts: Int64[np.ndarray, " starts"]
 
     @property
-    def count(self) -> int:
+    def chart_count(self) -> int:
         """How many charts there are."""
         return len(self.starts) - 1
+
+
+class Triangles(NamedTuple):
+    """Faces on the plane: the points that their corners are (see `Layout`), and where the points lie."""
+
+    corners: Int32[np.ndarray, "f 3"]
+    places: Float64[np.ndarray, "p 2"]
+
+
+class Fans(NamedTuple):
+    """The faces round each point: its corners, 3 * face + k, are `corners[offsets[point]:offsets[point + 1]]`."""
+
+    offsets: Int64[np.ndarray, " offsets"]
+    corners: Int64[np.ndarray, " k"]
 
 
 def lay_out(surface: Surface, labels: Int32[np.ndarray, " f"]) -> Layout:
@@ -53,14 +65,21 @@ def carry(
     return after, result
 
 
-def corners_at_points(corners: Int32[np.ndarray, "k 3"], points: int) -> tuple[np.ndarray, np.ndarray]:
-    """The corners (3 * row + column) that each of `points` points is: offsets (p + 1), then the corners (3 k)."""
-    return _at_points(corners.reshape(-1), points)
+def find_fans(triangles: Triangles) -> Fans:
+    """The faces round each point, in order."""
+    return Fans(*_at_points(triangles.corners.reshape(-1), len(triangles.places)))
 
 
 def chart_sums(layout: Layout, values: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " c"]:
     """The sum of the faces' values over each chart."""
-    return np.bincount(layout.labels, values, layout.count)
+    return np.bincount(layout.labels, values, layout.chart_count)
+
+
+@njit(cache=True)
+@no_type_check
+def faces_of(layout, chart):
+    """The faces of a chart, for kernels."""
+    return layout.faces[layout.starts[chart] : layout.starts[chart + 1]]
 
 
 @njit(cache=True)

@@ -1,10 +1,9 @@
 """Regions grown by merging: neighbours whose normals agree become one, the cheapest pair per seam saved first."""
 
-from dataclasses import dataclass
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32
+from jaxtyping import Bool, Float64, Int32, Int64
 from numba import njit
 
 from neuraltexgen.unwrap.fast.topology import Surface
@@ -19,16 +18,14 @@ STEEP_COST = 2.0
 """What a region's steep faces add to its misfit, per area."""
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """`price`: misfit that a unit of seam is worth (both in root areas); `bend`: most misfit by area of any region."""
 
     price: float
     bend: float
 
 
-@dataclass(frozen=True, eq=False)
-class _Graph:
+class _Graph(NamedTuple):
     """Regions, and the pairs of them that have a common border. `steep`: the area of a region's steep faces.
 
     `barred` pairs were found to be too dear once, and so is whatever grows from them.
@@ -43,6 +40,13 @@ class _Graph:
     barred: Bool[np.ndarray, " e"]
 
 
+class _Members(NamedTuple):
+    """The faces of each region, in order: `faces[offsets[region]:offsets[region + 1]]`."""
+
+    offsets: Int64[np.ndarray, " offsets"]
+    faces: Int32[np.ndarray, " f"]
+
+
 def merge_regions(surface: Surface, labels: Int32[np.ndarray, " f"], growth: Growth) -> Int32[np.ndarray, " f"]:
     """Labels with neighbouring regions joined, numbered from 0 as faces come.
 
@@ -55,11 +59,7 @@ def merge_regions(surface: Surface, labels: Int32[np.ndarray, " f"], growth: Gro
     labels = first_come(labels)
     graph = _graph(surface, labels)
     while True:
-        offsets, members = members_of(labels, len(graph.areas))
-        args = (graph.areas, graph.sums, graph.steep, graph.a, graph.b, graph.length, graph.barred)
-        parent, tried = _join(
-            *args, offsets, members, surface.areas, surface.smooth, growth.price, growth.bend, STEEP, STEEP_COST
-        )
+        parent, tried = _join(surface, graph, _members(labels, len(graph.areas)), growth)
         if not tried:
             return labels
         number = first_come(parent)
@@ -117,18 +117,17 @@ def _combine(
 
 @njit(cache=True)
 @no_type_check
-def members_of(labels, count):
-    """Offsets (count + 1) and, between them, the faces that have each label, in order."""
+def _members(labels, count):
     offsets = np.zeros(count + 1, np.int64)
     for label in labels:
         offsets[label + 1] += 1
     offsets = np.cumsum(offsets)
     at = offsets[:-1].copy()
-    members = np.empty(len(labels), np.int32)
+    faces = np.empty(len(labels), np.int32)
     for face in range(len(labels)):
-        members[at[labels[face]]] = face
+        faces[at[labels[face]]] = face
         at[labels[face]] += 1
-    return offsets, members
+    return _Members(offsets, faces)
 
 
 @njit(cache=True)
@@ -147,49 +146,64 @@ def _first_come(labels, count):
 
 @njit(cache=True)
 @no_type_check
-def _join(
-    areas, sums, steep, a, b, length, barred, offsets, members, face_areas, normals, price, bend, cosine, steep_cost
-):
+def _join(surface, graph, members, growth):
     """The region that each one is joined to, and whether any pair was tried.
 
     Those pairs are tried that are each other's cheapest. Too dear ones, with their steep faces, are barred for good.
     """
-    count = len(areas)
-    cost = np.full(len(a), np.inf)
-    best = np.full(count, -1, np.int64)
-    for e in range(len(a)):
-        if not barred[e]:
-            cost[e] = _cost(a[e], b[e], length[e], areas, sums, bend)
-            if cost[e] < price:
-                for node in (a[e], b[e]):
-                    if best[node] < 0 or cost[e] < cost[best[node]]:
-                        best[node] = e
-    parent = np.arange(count).astype(np.int32)
+    cost, best = _cheapest(graph, growth)
+    parent = np.arange(len(best)).astype(np.int32)
     tried = False
-    for e in range(len(a)):
-        one, two = a[e], b[e]
+    for e in range(len(cost)):
+        one, two = graph.a[e], graph.b[e]
         if best[one] == e and best[two] == e:
             tried = True
-            axis = sums[one] + sums[two]
-            limit = cosine * np.sqrt((axis * axis).sum())
-            joint = 0.0
-            for node in (one, two):
-                for n in range(offsets[node], offsets[node + 1]):
-                    f = members[n]
-                    if axis[0] * normals[f, 0] + axis[1] * normals[f, 1] + axis[2] * normals[f, 2] < limit:
-                        joint += face_areas[f]
-            if cost[e] + steep_cost * (joint - steep[one] - steep[two]) / (length[e] + 1e-12) < price:
+            joint = _steep_area(surface, members, one, two, graph.sums[one] + graph.sums[two])
+            added = STEEP_COST * (joint - graph.steep[one] - graph.steep[two])
+            if cost[e] + added / (graph.length[e] + 1e-12) < growth.price:
                 parent[two] = one
-                steep[one] = joint
+                graph.steep[one] = joint
             else:
-                barred[e] = True
+                graph.barred[e] = True
     return parent, tried
 
 
 @njit(cache=True)
 @no_type_check
-def _cost(a, b, length, areas, sums, bend):
-    """Misfit added by joining two regions per length of border removed; infinite where the joint one bends too much."""
+def _cheapest(graph, growth):
+    """What joining each pair costs, steep faces left aside, and each region's cheapest pair (-1: all are too dear)."""
+    cost = np.full(len(graph.a), np.inf)
+    best = np.full(len(graph.areas), -1, np.int64)
+    for e in range(len(cost)):
+        if not graph.barred[e]:
+            cost[e] = _cost(graph, e, growth.bend)
+            if cost[e] < growth.price:
+                for node in (graph.a[e], graph.b[e]):
+                    if best[node] < 0 or cost[e] < cost[best[node]]:
+                        best[node] = e
+    return cost, best
+
+
+@njit(cache=True)
+@no_type_check
+def _steep_area(surface, members, one, two, axis):
+    """The area of two regions' faces that are steep to `axis`, the sum of both regions' normals."""
+    normals = surface.smooth
+    limit = STEEP * np.sqrt((axis * axis).sum())
+    area = 0.0
+    for node in (one, two):
+        for n in range(members.offsets[node], members.offsets[node + 1]):
+            f = members.faces[n]
+            if axis[0] * normals[f, 0] + axis[1] * normals[f, 1] + axis[2] * normals[f, 2] < limit:
+                area += surface.areas[f]
+    return area
+
+
+@njit(cache=True)
+@no_type_check
+def _cost(graph, e, bend):
+    """Misfit added by joining a pair per length of border removed; infinite where the joint region bends too much."""
+    a, b, areas, sums = graph.a[e], graph.b[e], graph.areas, graph.sums
     x, y, z = sums[a, 0] + sums[b, 0], sums[a, 1] + sums[b, 1], sums[a, 2] + sums[b, 2]
     area = areas[a] + areas[b]
     joint = np.sqrt(x * x + y * y + z * z)
@@ -197,4 +211,4 @@ def _cost(a, b, length, areas, sums, bend):
         return np.inf
     one = np.sqrt(sums[a, 0] ** 2 + sums[a, 1] ** 2 + sums[a, 2] ** 2)
     two = np.sqrt(sums[b, 0] ** 2 + sums[b, 1] ** 2 + sums[b, 2] ** 2)
-    return (one + two - joint + BALANCE * min(areas[a], areas[b])) / (length + 1e-12)
+    return (one + two - joint + BALANCE * min(areas[a], areas[b])) / (graph.length[e] + 1e-12)

@@ -1,13 +1,13 @@
 """Charts packed into a square by their true outlines, as large as fit, the largest first, each where it lies lowest."""
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int32, Int64
 from numba import njit, prange
 
 from neuraltexgen.errors import UnwrapError
-from neuraltexgen.unwrap.fast.layout import Layout
+from neuraltexgen.unwrap.fast.layout import Layout, Triangles
 from neuraltexgen.unwrap.fast.orient import orient_charts
 from neuraltexgen.unwrap.fast.raster import runs_of, spread, touched, turned, widened
 
@@ -30,6 +30,34 @@ CLASSES = 64
 """Sizes that are told apart when a place is looked for: steps of an eighth."""
 
 
+class _Problem(NamedTuple):
+    """The charts upright, their lower left corners at the origin, and the order in which they look for a place.
+
+    The arrays are those of `Layout` and of `Triangles`, all in one tuple: parallel loops don't take nested ones.
+    """
+
+    corners: Int32[np.ndarray, "f 3"]
+    places: Float64[np.ndarray, "p 2"]
+    faces: Int32[np.ndarray, " f"]
+    starts: Int64[np.ndarray, " starts"]
+    order: Int64[np.ndarray, " c"]
+    resolution: int
+    gutter: int
+
+
+class _Square(NamedTuple):
+    """The texture while charts are put there. Its texel (row, column) is at (row + gutter, column + gutter).
+
+    So masks with gutters may stick out. `ends`: where the run that a texel belongs to ends, negative for runs of taken
+    texels. `known`: where the last chart of about this width and height found place; the next one need not look lower.
+    """
+
+    taken: Bool[np.ndarray, "side side"]
+    ends: Int32[np.ndarray, "side side"]
+    known: Int32[np.ndarray, "classes classes"]
+    margin: int
+
+
 def pack_charts(
     layout: Layout, places: Float64[np.ndarray, "p 2"], resolution: int, gutter: int
 ) -> Float64[np.ndarray, "p 2"]:
@@ -40,7 +68,7 @@ def pack_charts(
     """
     upright, sizes = orient_charts(places, layout.point_starts)
     order = np.argsort(-sizes.prod(axis=1), kind="stable")
-    problem = (layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter)
+    problem = _Problem(layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter)
     corners = upright[layout.corners]
     one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum() / 2)
@@ -56,7 +84,7 @@ def pack_charts(
             guess *= LADDER[0] / LADDER[-1]
     if scale == 0:
         raise UnwrapError(
-            f"unwrap fast: {layout.count} charts with gutters of {gutter} texels don't fit "
+            f"unwrap fast: {layout.chart_count} charts with gutters of {gutter} texels don't fit "
             f"a texture of {resolution} x {resolution} texels",
             fix="a larger --resolution or a smaller --gutter",
         )
@@ -75,9 +103,9 @@ def _guess(area: float, outline: float, resolution: int, gutter: int) -> float:
     return (-b + np.sqrt(b * b - 4 * area * c)) / (2 * area) if area > 0 else 1.0
 
 
-def _try(problem: tuple, scales: np.ndarray) -> tuple[float, np.ndarray]:
+def _try(problem: _Problem, scales: np.ndarray) -> tuple[float, np.ndarray]:
     """The largest of the scales at which all charts fit, and where they lie; 0 where there is none."""
-    spots = np.zeros((len(scales), len(problem[4]), 5), dtype=np.int64)
+    spots = np.zeros((len(scales), len(problem.order), 5), dtype=np.int64)
     fits = np.zeros(len(scales), dtype=np.bool_)
     _pack_all(problem, scales, spots, fits)
     best = int(np.flatnonzero(fits)[-1]) if fits.any() else -1
@@ -85,7 +113,7 @@ def _try(problem: tuple, scales: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _put(places: np.ndarray, layout: Layout, spots: np.ndarray) -> Float64[np.ndarray, "p 2"]:
-    x0, y0, quarters, wide, tall = spots[np.repeat(np.arange(layout.count), np.diff(layout.point_starts))].T
+    x0, y0, quarters, wide, tall = spots[np.repeat(np.arange(layout.chart_count), np.diff(layout.point_starts))].T
     x, y = places.T
     across = np.choose(quarters, [x, tall - y, wide - x, y])
     down = np.choose(quarters, [y, x, tall - y, wide - x])
@@ -95,53 +123,74 @@ def _put(places: np.ndarray, layout: Layout, spots: np.ndarray) -> Float64[np.nd
 @njit(cache=True, parallel=True)
 @no_type_check
 def _pack_all(problem, scales, spots, fits):
-    corners, places, faces, starts, order, resolution, gutter = problem
     for n in prange(len(scales)):
-        fits[n] = _pack(corners, places, faces, starts, order, resolution, gutter, scales[n], spots[n])
+        fits[n] = _pack(problem, scales[n], spots[n])
 
 
 @njit(cache=True)
 @no_type_check
-def _pack(corners, places, faces, starts, order, resolution, gutter, scale, spots):
+def _pack(problem, scale, spots):
     """Whether all charts fit at the scale. `spots`: x, y, quarter turns, the mask's width and height before them."""
-    margin = (gutter + 1) // 2
-    # Texel (row, column) of the texture is at (row + gutter, column + gutter): masks with gutters may stick out.
-    side = resolution + 2 * gutter
-    # Where the run that a texel belongs to ends: negative for runs of taken texels.
-    ends = np.full((side, side), side, np.int32)
-    taken = np.zeros((side, side), np.bool_)
-    # Where the last chart of about this width and height found place: the next one need not look lower.
-    known = np.full((CLASSES, CLASSES), margin, np.int32)
-    for chart in order:
-        mask = touched(corners, places, faces[starts[chart] : starts[chart + 1]], scale)
-        if max(mask.shape) > resolution - 2 * margin:
+    triangles, starts, gutter = Triangles(problem.corners, problem.places), problem.starts, problem.gutter
+    square = _empty_square(problem.resolution, gutter)
+    for chart in problem.order:
+        mask = touched(triangles, problem.faces[starts[chart] : starts[chart + 1]], scale)
+        if max(mask.shape) > problem.resolution - 2 * square.margin:
             return False
-        wide = widened(mask, gutter)
-        best, lowest, top = -1, 0, side
-        left = 0
-        for quarters in range(4 if max(wide.shape) > SMALL else 2):
-            runs = spread(runs_of(turned(wide, quarters)))
-            height, width = (wide.shape[1], wide.shape[0]) if quarters % 2 else wide.shape
-            a, b = _size_class(width), _size_class(height)
-            x, y = _first_place(
-                ends,
-                runs,
-                width,
-                height,
-                margin,
-                known[a, b] if max(width, height) < LARGE else margin,
-                side - margin,
-                top - height,
-            )
-            if y >= 0:
-                known[a, b] = y
-                best, left, lowest, top = quarters, x, y, y + height
-        if best < 0:
+        x, y, quarters = _lowest_place(square, widened(mask, gutter))
+        if quarters < 0:
             return False
-        spots[chart, 0], spots[chart, 1], spots[chart, 2] = left, lowest, best
+        spots[chart, 0], spots[chart, 1], spots[chart, 2] = x, y, quarters
         spots[chart, 3], spots[chart, 4] = mask.shape[1], mask.shape[0]
-        _take(ends, taken, turned(mask, best), left + gutter, lowest + gutter)
+        _take(square, turned(mask, quarters), x + gutter, y + gutter)
     return True
+
+
+@njit(cache=True)
+@no_type_check
+def _empty_square(resolution, gutter):
+    side, margin = resolution + 2 * gutter, (gutter + 1) // 2
+    taken, ends = np.zeros((side, side), np.bool_), np.full((side, side), side, np.int32)
+    return _Square(taken, ends, np.full((CLASSES, CLASSES), margin, np.int32), margin)
+
+
+@njit(cache=True)
+@no_type_check
+def _lowest_place(square, wide):
+    """Where a mask with its gutters ends lowest: x, y and its quarter turns, which are -1 where it has no place."""
+    best, left, lowest, top = -1, 0, 0, len(square.ends)
+    for quarters in range(4 if max(wide.shape) > SMALL else 2):
+        runs = spread(runs_of(turned(wide, quarters)))
+        height, width = (wide.shape[1], wide.shape[0]) if quarters % 2 else wide.shape
+        x, y = _first_place(square, runs, width, height, top - height)
+        if y >= 0:
+            best, left, lowest, top = quarters, x, y, y + height
+    return left, lowest, best
+
+
+@njit(cache=True)
+@no_type_check
+def _first_place(square, runs, width, height, limit):
+    """A low place where no run meets a taken texel, below `limit`; (-1, -1) where none is found.
+
+    Rows are tried in steps of a part of the height, then those just below the first that has room one by one.
+    """
+    a, b = _size_class(width), _size_class(height)
+    lowest = square.known[a, b] if max(width, height) < LARGE else square.margin
+    step = max(1, height // 16)
+    top = min(len(square.ends) - square.margin - height + 1, limit)
+    for coarse in range(lowest, top, step):
+        x = _room(square, runs, width, coarse)
+        if x >= 0:
+            y = coarse
+            for finer in range(max(coarse - step + 1, lowest), coarse):
+                there = _room(square, runs, width, finer)
+                if there >= 0:
+                    x, y = there, finer
+                    break
+            square.known[a, b] = y
+            return x, y
+    return -1, -1
 
 
 @njit(cache=True)
@@ -152,31 +201,12 @@ def _size_class(texels):
 
 @njit(cache=True)
 @no_type_check
-def _first_place(ends, runs, width, height, first, lowest, last, limit):
-    """A low place where no run meets a taken texel, below `limit`; (-1, -1) where none is found.
-
-    Rows are tried in steps of a part of the height, then those just below the first that has room one by one.
-    """
-    step = max(1, height // 16)
-    top = min(last - height + 1, limit)
-    for coarse in range(lowest, top, step):
-        x = _room(ends, runs, width, first, last, coarse)
-        if x >= 0:
-            for y in range(max(coarse - step + 1, lowest), coarse):
-                finer = _room(ends, runs, width, first, last, y)
-                if finer >= 0:
-                    return finer, y
-            return x, coarse
-    return -1, -1
-
-
-@njit(cache=True)
-@no_type_check
-def _room(ends, runs, width, first, last, y):
+def _room(square, runs, width, y):
     """The leftmost x at which no run meets a taken texel, y rows up; -1 where there is none."""
+    ends, last = square.ends, len(square.ends) - square.margin - width
     likely = 0
-    x = first
-    while x <= last - width:
+    x = square.margin
+    while x <= last:
         ahead = 0
         for n in range(-1, len(runs)):
             # The run that was met last is the likeliest to be met again.
@@ -198,8 +228,10 @@ def _room(ends, runs, width, first, last, y):
 
 @njit(cache=True)
 @no_type_check
-def _take(ends, taken, mask, x, y):
-    side = ends.shape[1]
+def _take(square, mask, x, y):
+    """Takes the mask's texels, its lower left corner at (x, y), and finds the runs of these rows anew."""
+    taken, ends = square.taken, square.ends
+    side = len(ends)
     for i in range(mask.shape[0]):
         for j in range(mask.shape[1]):
             taken[y + i, x + j] |= mask[i, j]

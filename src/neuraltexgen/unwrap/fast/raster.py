@@ -8,8 +8,9 @@ from numba import njit
 
 @njit(cache=True)
 @no_type_check
-def touched(corners, places, mine, scale):
+def touched(triangles, mine, scale):
     """Which texels (h w) the faces `mine` touch, a texel being 1 / scale wide and the chart's corner at the origin."""
+    corners, places = triangles
     wide, tall = 0.0, 0.0
     for face in mine:
         for k in range(3):

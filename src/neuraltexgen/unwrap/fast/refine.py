@@ -1,15 +1,14 @@
 """Charts made flat for good: what folds, is squeezed or overlaps is cut out, until nothing does."""
 
-from dataclasses import replace
-
 import numpy as np
 from jaxtyping import Bool, Float64, Int32
 
 from neuraltexgen.unwrap.fast.borders import connected
-from neuraltexgen.unwrap.fast.flatten import Shapes, least_scales, project, relax
+from neuraltexgen.unwrap.fast.flatten import Shapes, least_scales, project
 from neuraltexgen.unwrap.fast.injective import overlapping
 from neuraltexgen.unwrap.fast.layout import Layout, lay_out
 from neuraltexgen.unwrap.fast.merge import Growth, first_come, merge_regions
+from neuraltexgen.unwrap.fast.relax import relax
 from neuraltexgen.unwrap.fast.topology import Surface
 
 ROUNDS = 5
@@ -42,12 +41,12 @@ def flatten_charts(
     Every chart is a region or a part of one.
     """
     layout = lay_out(surface, labels)
-    changed = np.ones(layout.count, dtype=np.bool_)
+    changed = np.ones(layout.chart_count, dtype=np.bool_)
     places = project(surface, layout)
     for turn in range(ROUNDS):
         places = relax(shapes, layout, places, changed, SWEEPS)
         bad = _ringed(surface, layout.labels, least_scales(shapes, layout, places) < SQUEEZED)
-        bad |= overlapping(layout, surface.neighbours, places, bad, changed)
+        bad |= overlapping(surface, layout, places, bad, changed)
         if not bad.any():
             return layout, places
         finer = Growth(LOCAL / 2**turn, BEND)
@@ -55,8 +54,8 @@ def flatten_charts(
         layout, places, changed = _carry(surface, layout, places, labels, kept)
     places = relax(shapes, layout, places, changed, SWEEPS)
     bad = least_scales(shapes, layout, places) < FLAT
-    bad |= overlapping(layout, surface.neighbours, places, bad, changed)
-    labels = connected(surface, np.where(bad, layout.count + np.arange(len(bad)), layout.labels).astype(np.int32))
+    bad |= overlapping(surface, layout, places, bad, changed)
+    labels = connected(surface, np.where(bad, layout.chart_count + np.arange(len(bad)), layout.labels).astype(np.int32))
     layout, places, _ = _carry(surface, layout, places, labels, ~bad)
     return layout, places
 
@@ -94,8 +93,7 @@ def _cut(
     kept = stays[pieces]
     pieces = connected(surface, np.where(kept, labels, labels + labels.max() + 1).astype(np.int32))
     size = np.sqrt(np.bincount(pieces, surface.areas))[pieces, None]
-    scraps = replace(
-        surface,
+    scraps = surface._replace(
         neighbours=np.where(inside & ~kept[:, None], surface.neighbours, -1),
         lengths=surface.lengths * size,
         smooth=surface.normals,
@@ -116,6 +114,6 @@ def _carry(
     result = project(surface, after)
     result[after.corners[kept]] = places[layout.corners[kept]]
     sizes = np.diff(layout.starts)[layout.labels]
-    changed = np.zeros(after.count, dtype=np.bool_)
+    changed = np.zeros(after.chart_count, dtype=np.bool_)
     changed[labels[~kept | (sizes != np.diff(after.starts)[labels])]] = True
     return after, result, changed

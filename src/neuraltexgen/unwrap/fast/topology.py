@@ -1,7 +1,6 @@
 """How faces meet: equal positions welded, each face's neighbours across its edges, normals and edge lengths."""
 
-from dataclasses import dataclass
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -13,13 +12,13 @@ SMOOTHING = 4
 """Rounds of smoothing of the normals: enough for the steps that marching cubes leaves."""
 
 
-@dataclass(frozen=True, eq=False)
-class Surface:
+class Surface(NamedTuple):
     """What growing charts needs to know of a mesh. Lengths and areas are in units of the root of the whole area.
 
     Edge k of a face runs from its corner k to corner k + 1. `neighbours` has, per edge, 3 * face + edge of the one face
     that runs along it the other way, or -1: at borders, where more than two faces meet, and where windings disagree.
-    `normals` are the faces' own; `smooth` are those that charts are grown by.
+    `normals` are the faces' own; `smooth` are those that charts are grown by. Like the other named tuples here, it is
+    one for numba: kernels take it as it is.
     """
 
     points: Points
