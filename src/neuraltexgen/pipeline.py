@@ -91,11 +91,13 @@ def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: 
     check(job.train.fit, job.train.style)
     clock = Clock()
     photos = job.reconstruct is not None and holds_only_photos(capture, job.read.format)
+    name = capture.resolve().name if photos else None
     if photos:
         with clock.stage("reconstruct"):
             capture, job = _from_photos(capture, out, job, progress)
     with clock.stage("read"):
         scene = read_capture(capture, job.read)
+        scene = replace(scene, name=name or scene.name)
     made: tuple[Path, ...] = ()
     if job.reconstruct is not None and not photos:
         with clock.stage("reconstruct"):
