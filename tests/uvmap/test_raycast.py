@@ -9,7 +9,7 @@ from neuraltexgen.errors import UnwrapError
 from neuraltexgen.geometry import pixel_rays
 from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.uvmap import raycast
-from neuraltexgen.uvmap.maps import UVMap
+from neuraltexgen.uvmap.maps import UVMap, seen_normals
 from neuraltexgen.uvmap.raycast import RayCaster
 from planes import CAMERAS, HEIGHT, WIDTH, Plane, pose, world_rays
 
@@ -109,6 +109,19 @@ def test_footprint_squared_is_the_uv_area_between_neighbouring_pixels(model: str
     assert inner.sum() > 100
     ratio = seen.footprint[1:-1, 1:-1][inner] ** 2 / area[inner]
     np.testing.assert_allclose(ratio, 1, atol=0.02)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_cosine_is_that_of_the_ray_and_the_seen_normal(turned: bool) -> None:
+    mesh = PLANE.mesh()
+    if turned:
+        assert mesh.uv_faces is not None
+        mesh = Mesh(mesh.vertices, mesh.faces[:, ::-1].copy(), mesh.uvs, mesh.uv_faces[:, ::-1].copy())
+    seen = cast(mesh, samples=2)
+    normals = seen_normals(seen, mesh)
+    rays = pixel_rays(PINHOLE, 2)[0] @ pose()[:3, :3].astype(np.float32)
+    np.testing.assert_allclose(-(rays * normals).sum(axis=2)[seen.valid], seen.cosine[seen.valid], atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=2), seen.valid, atol=1e-6)
 
 
 def test_footprint_in_texels_scales_with_the_texture() -> None:

@@ -66,6 +66,18 @@ class UVMap:
         return self.footprint * np.float32(np.sqrt(texture_size[0] * texture_size[1]))
 
 
+def seen_normals(uv_map: UVMap, mesh: Mesh) -> Float32[np.ndarray, "H W 3"]:
+    """The unit normal, in world axes, of the face that each sample sees; zeros where nothing is seen.
+
+    It points to the side from which the face's corners run counter-clockwise. A face without area has zeros too.
+    """
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+    normals = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    units = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0).astype(np.float32)
+    return np.where(uv_map.valid[..., None], units[uv_map.face_ids], np.float32(0))
+
+
 def surface_uvs(mesh: Mesh) -> tuple[UVs, Faces]:
     """The mesh's uvs and uv_faces, for a renderer. Raises UnwrapError where it has none."""
     if mesh.uvs is None or mesh.uv_faces is None:
