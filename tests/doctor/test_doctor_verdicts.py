@@ -1,4 +1,4 @@
-"""Every wrong convention, planted in a right capture, is the doctor's verdict; a right capture is called right."""
+"""Wrong conventions of every kind, planted in a right capture, are the doctor's verdict; a right one is called right."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ GROSS_NAMES = [
     *(f"mesh-axes:{axes}" for axes in ("+x-z+y", "-x+y+z")),
     *(f"mesh-scale:{scale}" for scale in ("0.001", "inch-to-m")),
 ]
-"""Every form of poses; of axes and units some of each kind: the benchmark plants all of them."""
+"""Every form of poses; of axes and units some of each kind, since each takes seconds."""
 
 
 def room(folder: Path, params: tuple[float, ...]) -> Scene:
