@@ -172,6 +172,12 @@ def test_texture_takes_every_flag(room_capture: Path, tmp_path: Path) -> None:
     assert [view["name"] for view in held] == ["images/0001.png", "images/0006.png"]
 
 
+def test_densities_that_a_method_cannot_take_are_refused(room_capture: Path, tmp_path: Path) -> None:
+    what, fix = refused("texture", room_capture, "-o", tmp_path, "--unwrap", "xatlas", "--density", "observed")
+    assert "unwrap xatlas" in what
+    assert "--unwrap fast, or --density uniform" in fix
+
+
 def test_the_published_recipe_can_be_asked_for(room_capture: Path, tmp_path: Path) -> None:
     run("texture", room_capture, "-o", tmp_path, *SMALL, "--recipe", "published", "--holdout", "none", "--quiet")
     fit = json.loads((tmp_path / "config.json").read_text())["settings"]["train"]["fit"]

@@ -158,6 +158,16 @@ def test_broken_cached_uvs_are_made_anew(room_capture: Path, tmp_path: Path) -> 
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_texels_can_follow_the_photos(room_capture: Path, outcome: Outcome, tmp_path: Path) -> None:
+    """The whole way: other uvs than the even ones, of which more is spread in scale, and a texture that fits."""
+    job = replace(JOB, density="observed", train=TrainSettings(FitSettings(passes=2), texture_size=SIZE))
+    dense = texture_scene(read_capture(room_capture), tmp_path, job)
+    low, _, high = dense.uvs.density
+    even_low, _, even_high = outcome.uvs.density
+    assert high / low > 1.5 * even_high / even_low
+    assert dense.trained.mean.psnr_fitted > 18
+
+
 def test_a_capture_without_a_mesh_says_so(room_capture: Path, tmp_path: Path) -> None:
     scene = replace(read_capture(room_capture), mesh=None)
     with pytest.raises(ReaderError, match="no mesh") as caught:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,6 +15,7 @@ from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.meshes import write_mesh
 from neuraltexgen.meshes.simplify import simplify
+from neuraltexgen.observed import observed_density, observed_key
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.reconstruct.from_photos import PhotoSettings, reconstruct_photos
@@ -23,10 +25,13 @@ from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
-from neuraltexgen.unwrap import UnwrapFigures, UnwrapSettings, measure, unwrap
+from neuraltexgen.unwrap import UnwrapFigures, UnwrapSettings, choose_method, measure, unwrap
 from neuraltexgen.uvmap.atlas import rasterise_atlas
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
+
+Density = Literal["uniform", "observed"]
+"""Texels an area of the surface: everywhere as many, or more where photos were taken from closer by."""
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -43,7 +48,8 @@ class Job:
     """Everything that decides a run, in the order of the flow.
 
     `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
-    photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `renderer` makes
+    photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `density`
+    observed takes the texels where the photos have their pixels, with new uvs by fast alone. `renderer` makes
     the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs;
     None keeps them in the output folder, so that a killed run goes on.
     """
@@ -53,6 +59,7 @@ class Job:
     enhance: EnhanceSettings = EnhanceSettings()
     simplify: int | None = None
     unwrap: UnwrapSettings = UnwrapSettings()
+    density: Density = "uniform"
     views: ViewSettings = ViewSettings()
     train: TrainSettings = TrainSettings()
     export: ExportOptions = ExportOptions()
@@ -118,7 +125,7 @@ def texture_scene(
     names = [view.name for view in scene.views]
     with clock.stage("unwrap"):
         scene = simplified(scene, job.simplify)
-        mesh, method = unwrapped(scene, job.unwrap, cache, progress)
+        mesh, method = unwrapped(scene, job.unwrap, cache, progress, job.density)
     if job.enhance.on:
         with clock.stage("enhance"):
             memory = job.train.memory
@@ -161,22 +168,30 @@ def simplified(scene: Scene, faces: int | None) -> Scene:
 
 
 def unwrapped(
-    scene: Scene, settings: UnwrapSettings, cache: Path, progress: Progress = no_progress
+    scene: Scene,
+    settings: UnwrapSettings,
+    cache: Path,
+    progress: Progress = no_progress,
+    density: Density = "uniform",
 ) -> tuple[Mesh, str]:
     """The scene's mesh with uvs, and the method; taken from the cache if the same mesh was unwrapped before.
 
-    Raises ReaderError if the scene has no mesh, UnwrapError if no uvs can be made.
+    Raises ReaderError if the scene has no mesh, UnwrapError if no uvs can be made, or not at densities that differ.
     """
     mesh = scene.mesh
     if mesh is None:
         raise _no_mesh(scene)
-    key = content_key(mesh_key(mesh), settings.method, settings.resolution, settings.gutter, settings.partitions)
+    observed = density == "observed"
+    choose_method(mesh, settings, dense=observed)
+    parts = (settings.method, settings.resolution, settings.gutter, settings.partitions)
+    key = content_key(mesh_key(mesh), *parts, *([observed_key(scene.views)] if observed else []))
     path = cache / f"unwrapped-{key}.npz"
     if path.exists():
         # What can't be read costs the work that it held, nothing else.
         with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path, allow_pickle=False) as data:
             return replace(mesh, uvs=data["uvs"], uv_faces=data["uv_faces"]), str(data["method"])
-    [(mesh, method)] = [unwrap(mesh, settings) for _ in progress(range(1), "unwrap", 1)]
+    densities = observed_density(mesh, scene.views, progress) if observed else None
+    [(mesh, method)] = [unwrap(mesh, settings, densities) for _ in progress(range(1), "unwrap", 1)]
     if mesh.uvs is None or mesh.uv_faces is None:
         raise MeshError(f"unwrap {method} gave no uvs")
     with whole_file(path) as temporary:

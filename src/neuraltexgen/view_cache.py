@@ -143,18 +143,7 @@ def hidden_pixels(view: View, loaded: LoadedPhoto) -> Mask:
     """The photo's pixels that its mask or its transparency takes out. Raises ImageError: a mask of another size."""
     size = loaded.pixels.shape[:2]
     hidden = np.zeros(size, dtype=bool) if loaded.alpha is None else ~loaded.alpha
-    return hidden if view.mask is None else hidden | ~_mask(view, size)
-
-
-def _mask(view: View, size: tuple[int, int]) -> np.ndarray:
-    assert view.mask is not None
-    mask = read_mask(view.mask)
-    if mask.shape != size:
-        raise ImageError(
-            f"{view.mask} is {mask.shape[1]}x{mask.shape[0]}, its photo {size[1]}x{size[0]}",
-            fix="a mask must have its photo's size",
-        )
-    return mask
+    return hidden if view.mask is None else hidden | ~read_mask(view.mask, (size[1], size[0]))
 
 
 def _from_prepared(view: PreparedView) -> FitView:

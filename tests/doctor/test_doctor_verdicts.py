@@ -1,4 +1,4 @@
-"""Wrong conventions of every kind, planted in a right capture, are the doctor's verdict; a right one is called right."""
+"""Wrong conventions of every kind, planted in a right capture, are found; a right capture is called right."""
 
 from dataclasses import replace
 from pathlib import Path

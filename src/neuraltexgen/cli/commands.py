@@ -28,7 +28,7 @@ from neuraltexgen.export import ExportOptions
 from neuraltexgen.files import plain, write_json
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
-from neuraltexgen.pipeline import Job, texture_capture, unwrapped
+from neuraltexgen.pipeline import Density, Job, texture_capture, unwrapped
 from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
 from neuraltexgen.reconstruct import ReconstructSettings
@@ -52,6 +52,8 @@ class Texture:
     """Side of the texture in texels; chosen from the photos' detail if not given."""
     unwrap: MethodName = "auto"
     """auto keeps the mesh's own uvs where it has them, else makes new ones."""
+    density: Density = "uniform"
+    """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     simplify: Annotated[int | None, tyro.conf.arg(metavar="FACES")] = None
     """First reduce the mesh to so many faces; needs neuraltexgen[open3d]."""
     holdout: str = "8"
@@ -78,6 +80,7 @@ class Texture:
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
             unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048),
+            density=self.density,
             views=self.sampling.settings(),
             train=TrainSettings(
                 fit=self.fitting.settings(),

@@ -73,11 +73,21 @@ def exif_swaps(path: Path) -> bool:
         return _orientation(image) >= 5
 
 
-def read_mask(path: Path) -> Mask:
+def read_mask(path: Path, size: tuple[int, int] | None = None) -> Mask:
     """True = use the pixel: where the mask is not black (any channel above 0, alpha not counted).
 
-    Raises ImageError: missing, empty, truncated or not an image.
+    Raises ImageError: missing, empty, truncated, no image, or not of the photo's `size` (width, height) if given.
     """
+    mask = _mask_pixels(path)
+    rows, cols = mask.shape
+    if size not in (None, (cols, rows)):
+        raise ImageError(
+            f"{path} is {cols}x{rows}, its photo {size[0]}x{size[1]}", fix="a mask must have its photo's size"
+        )
+    return mask
+
+
+def _mask_pixels(path: Path) -> Mask:
     if _is_exr(path):
         return np.any([channel != 0 for name, channel in read_exr(path).items() if name != "A"], axis=0)
     with open_image(path) as image:

@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float64
+
+from neuraltexgen.errors import UnwrapError
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap.blender import unwrap_blender
 from neuraltexgen.unwrap.fast import unwrap_fast
@@ -14,7 +18,7 @@ from neuraltexgen.unwrap.settings import MethodName, UnwrapSettings
 from neuraltexgen.unwrap.uvatlas import unwrap_uvatlas
 from neuraltexgen.unwrap.xatlas import unwrap_xatlas
 
-__all__ = ["METHODS", "Method", "MethodName", "UnwrapFigures", "UnwrapSettings", "measure", "unwrap"]
+__all__ = ["METHODS", "Method", "MethodName", "UnwrapFigures", "UnwrapSettings", "choose_method", "measure", "unwrap"]
 
 
 @dataclass(frozen=True)
@@ -26,19 +30,40 @@ class Method:
     extra: str = ""
 
 
-def unwrap(mesh: Mesh, settings: UnwrapSettings) -> tuple[Mesh, str]:
+def unwrap(
+    mesh: Mesh, settings: UnwrapSettings, face_density: Float64[np.ndarray, " f"] | None = None
+) -> tuple[Mesh, str]:
     """The mesh with uvs, its vertices and faces untouched, and the name of the method that was used.
 
-    Raises UnwrapError: `keep` on a mesh without uvs, a missing optional package, or a back end that fails.
+    `face_density`: how finely each face ought to be sampled, in length, relative to the others; None: all alike.
+    Raises UnwrapError: `keep` on a mesh without uvs, a missing optional package, a back end that fails, or densities
+    for a method that takes none.
     """
+    method = choose_method(mesh, settings, dense=face_density is not None)
+    if face_density is not None:
+        return unwrap_fast(mesh, settings.resolution, settings.gutter, face_density=face_density), method
+    return METHODS[method].run(mesh, settings), method
+
+
+def choose_method(mesh: Mesh, settings: UnwrapSettings, *, dense: bool = False) -> str:
+    """The row of METHODS that unwraps the mesh. Raises UnwrapError: it is to take densities (`dense`) and can't."""
     method = settings.method
     if method == "auto":
         method = "keep" if mesh.has_uvs else AUTO
-    return METHODS[method].run(mesh, settings), method
+    if dense and method != TAKES_DENSITY:
+        why = "the mesh's own uvs are kept as they are" if method == "keep" else "it has one density for all faces"
+        raise UnwrapError(
+            f"unwrap {method}: {why}, so it takes no density per face",
+            fix=f"--unwrap {TAKES_DENSITY}, or --density uniform",
+        )
+    return method
 
 
 AUTO = "fast"
 """What a mesh without uvs gets if nothing else is asked for."""
+
+TAKES_DENSITY = "fast"
+"""The one method whose charts can be given densities."""
 
 METHODS: dict[str, Method] = {
     "keep": Method(keep, "the mesh's own uvs, unchanged"),
