@@ -63,7 +63,7 @@ def _checked_size(path: Path) -> tuple[int, int]:
             header: dict[str, Any] = file.header()
             (left, top), (right, bottom) = (np.asarray(corner).tolist() for corner in header["dataWindow"])
             count = len(header["channels"])
-    except Exception as error:
+    except Exception as error:  # as above: a damaged header, too
         raise _damaged(path, error) from error
     width, height = right - left + 1, bottom - top + 1
     if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE and count >= 1):

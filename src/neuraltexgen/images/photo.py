@@ -117,7 +117,7 @@ def open_image(path: Path) -> Iterator[Pillow.Image]:
         raise
     except Pillow.DecompressionBombError as error:
         raise ImageError(f"{path}: too large to read: {error}", fix="scale the photo down") from error
-    except Exception as error:
+    except Exception as error:  # Pillow's decoders raise anything for damaged files: struct.error, SyntaxError ...
         raise ImageError(
             f"{path}: not an image that can be read, or damaged ({type(error).__name__}: {error})",
             fix="copy the file again, or remove it from the capture",

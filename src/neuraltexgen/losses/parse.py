@@ -130,7 +130,7 @@ def _tried(name: str, function: Loss) -> Loss:
         if value.shape != ():
             raise ValueError(f"it returns shape {tuple(value.shape)}, not a scalar")
         value.backward()
-    except Exception as error:
+    except Exception as error:  # a user's function, which may raise anything
         raise LossError(
             f"loss {name!r} fails on a 32x32 image: {type(error).__name__}: {error}",
             fix="it must take (render, photo, valid) of shapes (b c h w), (b c h w), (b 1 h w) and return a scalar",
