@@ -71,20 +71,21 @@ def mesh_uvs(mesh: Mesh) -> tuple[UVs, Faces]:
 def _components(groups, count):
     parent = np.arange(count, dtype=np.int32)
     for row in range(groups.shape[0]):
-        a = _root(parent, groups[row, 0])
+        a = find_root(parent, groups[row, 0])
         for k in range(1, groups.shape[1]):
-            b = _root(parent, groups[row, k])
+            b = find_root(parent, groups[row, k])
             # The smaller node becomes the root, so that the answer doesn't depend on the order of rows.
             a, b = min(a, b), max(a, b)
             parent[b] = a
     for node in range(count):
-        parent[node] = _root(parent, node)
+        parent[node] = find_root(parent, node)
     return parent
 
 
 @njit(cache=True)
 @no_type_check
-def _root(parent, node):
+def find_root(parent, node):
+    """The root of a node's tree; the paths to it are halved on the way."""
     while parent[node] != node:
         parent[node] = parent[parent[node]]
         node = parent[node]

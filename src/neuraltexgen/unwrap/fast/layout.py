@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float64, Int32, Int64
 from numba import njit
 
+from neuraltexgen.unwrap.fast.groups import group
 from neuraltexgen.unwrap.fast.topology import Surface
+from neuraltexgen.uvmap.charts import find_root
 
 
 class Layout(NamedTuple):
@@ -67,7 +69,7 @@ def carry(
 
 def find_fans(triangles: Triangles) -> Fans:
     """The faces round each point, in order."""
-    return Fans(*_at_points(triangles.corners.reshape(-1), len(triangles.places)))
+    return Fans(*group(triangles.corners.reshape(-1), len(triangles.places)))
 
 
 def chart_sums(layout: Layout, values: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " c"]:
@@ -99,7 +101,7 @@ def _points(faces, neighbours, labels, order):
     used = 0
     for face in order:
         for k in range(3):
-            root = _root(parent, 3 * face + k)
+            root = find_root(parent, 3 * face + k)
             if number[root] < 0:
                 number[root] = used
                 places[used] = faces[face, k]
@@ -111,32 +113,8 @@ def _points(faces, neighbours, labels, order):
 @njit(cache=True)
 @no_type_check
 def _link(parent, a, b):
-    a, b = _root(parent, a), _root(parent, b)
+    a, b = find_root(parent, a), find_root(parent, b)
     if a < b:
         parent[b] = a
     else:
         parent[a] = b
-
-
-@njit(cache=True)
-@no_type_check
-def _root(parent, node):
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
-
-
-@njit(cache=True)
-@no_type_check
-def _at_points(corners, points):
-    offsets = np.zeros(points + 1, np.int64)
-    for corner in corners:
-        offsets[corner + 1] += 1
-    offsets = np.cumsum(offsets)
-    at = offsets[:-1].copy()
-    result = np.empty(len(corners), np.int64)
-    for k in range(len(corners)):
-        result[at[corners[k]]] = k
-        at[corners[k]] += 1
-    return offsets, result

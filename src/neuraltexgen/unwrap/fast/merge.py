@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 from numba import njit
 
+from neuraltexgen.unwrap.fast.groups import group
 from neuraltexgen.unwrap.fast.topology import Surface
 
 BALANCE = 1e-3
@@ -44,7 +45,7 @@ class _Members(NamedTuple):
     """The faces of each region, in order: `faces[offsets[region]:offsets[region + 1]]`."""
 
     offsets: Int64[np.ndarray, " offsets"]
-    faces: Int32[np.ndarray, " f"]
+    faces: Int64[np.ndarray, " f"]
 
 
 def merge_regions(surface: Surface, labels: Int32[np.ndarray, " f"], growth: Growth) -> Int32[np.ndarray, " f"]:
@@ -59,7 +60,7 @@ def merge_regions(surface: Surface, labels: Int32[np.ndarray, " f"], growth: Gro
     labels = first_come(labels)
     graph = _graph(surface, labels)
     while True:
-        parent, tried = _join(surface, graph, _members(labels, len(graph.areas)), growth)
+        parent, tried = _join(surface, graph, _Members(*group(labels, len(graph.areas))), growth)
         if not tried:
             return labels
         number = first_come(parent)
@@ -113,21 +114,6 @@ def _combine(
     if len(first):
         length, barred = np.add.reduceat(length, first), np.logical_or.reduceat(barred, first)
     return (key[first] // count).astype(np.int32), (key[first] % count).astype(np.int32), length, barred
-
-
-@njit(cache=True)
-@no_type_check
-def _members(labels, count):
-    offsets = np.zeros(count + 1, np.int64)
-    for label in labels:
-        offsets[label + 1] += 1
-    offsets = np.cumsum(offsets)
-    at = offsets[:-1].copy()
-    faces = np.empty(len(labels), np.int32)
-    for face in range(len(labels)):
-        faces[at[labels[face]]] = face
-        at[labels[face]] += 1
-    return _Members(offsets, faces)
 
 
 @njit(cache=True)
