@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
+from numba import config
 
 BAND = 32
 """Sample rows that one thread takes at a time: few enough that what it writes stays in its cache."""
@@ -13,7 +13,7 @@ class Workers:
     """Threads that live as long as the renderer that owns them. The work must let go of the interpreter's lock."""
 
     def __init__(self) -> None:
-        self._count = int(numba.config.NUMBA_NUM_THREADS)
+        self._count = thread_count()
         self._pool = ThreadPoolExecutor(self._count)
 
     def over_bands(self, work: Callable[[int, int], None], height: int) -> None:
@@ -24,3 +24,8 @@ class Workers:
                 work(*band)
         else:
             list(self._pool.map(lambda band: work(*band), bands))
+
+
+def thread_count() -> int:
+    """Cores that this process may use: those it is bound to, or NUMBA_NUM_THREADS where that is set."""
+    return int(config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue]

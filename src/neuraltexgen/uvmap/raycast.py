@@ -30,7 +30,7 @@ class RayCaster:
         rays, defined = pixel_rays(camera, samples)
         found = empty_map(camera, samples)
         # Embree is given a direction for every ray; what the undefined ones hit is dropped.
-        cast = rays if defined.all() else np.where(defined[..., None], rays, np.float32((0, 0, 1)))
+        cast = rays if defined.all() else np.where(defined[..., None], rays, np.array((0, 0, 1), np.float32))
         found.face_ids[:] = self.faces(cast.reshape(-1, 3), cam_from_world).reshape(defined.shape)
         found.face_ids[~defined] = -1
         self._workers.over_bands(
@@ -38,9 +38,7 @@ class RayCaster:
         )
         return found
 
-    def faces(
-        self, rays: Float32[np.ndarray, "n 3"], cam_from_world: Pose
-    ) -> Int32[np.ndarray, " n"]:
+    def faces(self, rays: Float32[np.ndarray, "n 3"], cam_from_world: Pose) -> Int32[np.ndarray, " n"]:
         """The face that each ray (camera axes) of a camera meets first, -1 for none."""
         directions = rays @ cam_from_world[:3, :3].astype(np.float32)
         origin = self._surface.origin(cam_from_world).astype(np.float32)

@@ -98,6 +98,17 @@ def _meet(
 ):  # fmt: skip
     """Per ray (camera axes): uv, distance, cosine, footprint of the hit with its face's plane, in double precision."""
     m = world_from_cam
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = (
+        m[0, 0],
+        m[0, 1],
+        m[0, 2],
+        m[1, 0],
+        m[1, 1],
+        m[1, 2],
+        m[2, 0],
+        m[2, 1],
+        m[2, 2],
+    )
     known = -1
     for i in range(first, last):
         for j in range(face_ids.shape[1]):
@@ -107,20 +118,20 @@ def _meet(
                 continue
             if face != known:  # neighbouring samples mostly show the same face
                 known = face
-                a, b, c = corners[face, 0], corners[face, 1], corners[face, 2]
-                e1x, e1y, e1z = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-                e2x, e2y, e2z = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+                ax, ay, az = corners[face, 0, 0], corners[face, 0, 1], corners[face, 0, 2]
+                e1x, e1y, e1z = corners[face, 1, 0] - ax, corners[face, 1, 1] - ay, corners[face, 1, 2] - az
+                e2x, e2y, e2z = corners[face, 2, 0] - ax, corners[face, 2, 1] - ay, corners[face, 2, 2] - az
                 nx, ny, nz = e1y * e2z - e1z * e2y, e1z * e2x - e1x * e2z, e1x * e2y - e1y * e2x
                 length = np.sqrt(nx * nx + ny * ny + nz * nz)
-                ox, oy, oz = a[0] - origin[0], a[1] - origin[1], a[2] - origin[2]
+                ox, oy, oz = ax - origin[0], ay - origin[1], az - origin[2]
                 height = nx * ox + ny * oy + nz * oz
                 ua, ub, uc = uv_corners[face, 0, 0], uv_corners[face, 1, 0], uv_corners[face, 2, 0]
                 va, vb, vc = uv_corners[face, 0, 1], uv_corners[face, 1, 1], uv_corners[face, 2, 1]
                 finer = uv_per_length[face]
-            rx, ry, rz = float(rays[i, j, 0]), float(rays[i, j, 1]), float(rays[i, j, 2])
-            dx = m[0, 0] * rx + m[0, 1] * ry + m[0, 2] * rz
-            dy = m[1, 0] * rx + m[1, 1] * ry + m[1, 2] * rz
-            dz = m[2, 0] * rx + m[2, 1] * ry + m[2, 2] * rz
+            rx, ry, rz = np.float64(rays[i, j, 0]), np.float64(rays[i, j, 1]), np.float64(rays[i, j, 2])
+            dx = m00 * rx + m01 * ry + m02 * rz
+            dy = m10 * rx + m11 * ry + m12 * rz
+            dz = m20 * rx + m21 * ry + m22 * rz
             along = nx * dx + ny * dy + nz * dz
             if length == 0.0 or along == 0.0:
                 face_ids[i, j] = -1  # a sliver seen exactly edge-on has no point of its own

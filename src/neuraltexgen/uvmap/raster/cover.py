@@ -48,8 +48,9 @@ def sort_into_bands(faces, points, places, cells, coarse, height, width):
     boxes = np.empty((len(faces), 4), np.int32)
     starts = np.zeros(bands + 1, np.int64)
     for f in range(len(faces)):
-        _bound(faces[f], points, places, cells, coarse, height, width, boxes[f])
-        for band in range(boxes[f, 0] // BAND, boxes[f, 1] // BAND + 1):
+        top, bottom, left, right = _bound(faces, f, points, places, cells, coarse, height, width)
+        boxes[f, 0], boxes[f, 1], boxes[f, 2], boxes[f, 3] = top, bottom, left, right
+        for band in range(top // BAND, bottom // BAND + 1):
             starts[band + 1] += 1
     for band in range(bands):
         starts[band + 1] += starts[band]
@@ -63,44 +64,54 @@ def sort_into_bands(faces, points, places, cells, coarse, height, width):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 @no_type_check
-def _bound(face, points, places, cells, coarse, height, width, box):
-    """First and last row, first and last column of the samples that may lie in the face; an empty box if none can."""
-    box[0], box[1], box[2], box[3] = BAND, -1, 0, -1
+def _bound(faces, f, points, places, cells, coarse, height, width):
+    """First and last row, first and last column of the samples that may lie in face f; none: the last row is -1."""
+    nothing = BAND, -1, 0, -1
     low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
+    behind = False
     for k in range(3):
-        if points[face[k], 2] > 0.0:
-            x, y = places[face[k], 0], places[face[k], 1]
+        n = faces[f, k]
+        if points[n, 2] > 0.0:
+            x, y = places[n, 0], places[n, 1]
             low_x, high_x, low_y, high_y = min(low_x, x), max(high_x, x), min(low_y, y), max(high_y, y)
+        else:
+            behind = True
     if low_x > high_x:
-        return
-    for k in range(3):
-        front, back = points[face[k]], points[face[(k + 1) % 3]]
-        if (front[2] > 0.0) != (back[2] > 0.0):
-            # The edge leaves the half space in front at depth 0: the face stretches in that direction without end.
-            part = front[2] / (front[2] - back[2])
-            slack = 1e-9 * (abs(front[0]) + abs(back[0]) + abs(front[1]) + abs(back[1]))
-            x, y = front[0] + part * (back[0] - front[0]), front[1] + part * (back[1] - front[1])
-            low_x, high_x = -np.inf if x <= slack else low_x, np.inf if x >= -slack else high_x
-            low_y, high_y = -np.inf if y <= slack else low_y, np.inf if y >= -slack else high_y
+        return nothing
+    if behind:
+        low_x, high_x, low_y, high_y = _stretch(faces, f, points, low_x, high_x, low_y, high_y)
     if not (high_x >= -PAD and low_x <= width + PAD and high_y >= -PAD and low_y <= height + PAD):
-        return
+        return nothing
     low_x, high_x = max(low_x - PAD, 0.0), min(high_x + PAD, float(width))
     low_y, high_y = max(low_y - PAD, 0.0), min(high_y + PAD, float(height))
     large = max(high_x - low_x, high_y - low_y) > LARGE * CELL
     grid, cell = (coarse, COARSE_CELL) if large else (cells, CELL)
-    least_x, most_x, least_y, most_y = np.inf, -np.inf, np.inf, -np.inf
+    left, right, up, down = np.inf, -np.inf, np.inf, -np.inf
     for r in range(int(low_y / cell), min(int(high_y / cell), grid.shape[0] - 1) + 1):
         for c in range(int(low_x / cell), min(int(high_x / cell), grid.shape[1] - 1) + 1):
-            at = grid[r, c]
-            least_x, most_x, least_y, most_y = (
-                min(least_x, at[0]), max(most_x, at[1]), min(least_y, at[2]), max(most_y, at[3])
-            )  # fmt: skip
-    if least_x > most_x:
-        return
-    top, bottom = np.ceil(max(low_y + least_y, 0.0)), np.floor(min(high_y + most_y, height - 1.0))
-    left, right = np.ceil(max(low_x + least_x, 0.0)), np.floor(min(high_x + most_x, width - 1.0))
-    if top <= bottom and left <= right:
-        box[0], box[1], box[2], box[3] = int(top), int(bottom), int(left), int(right)
+            left, right = min(left, grid[r, c, 0]), max(right, grid[r, c, 1])
+            up, down = min(up, grid[r, c, 2]), max(down, grid[r, c, 3])
+    top, bottom = np.ceil(max(low_y + up, 0.0)), np.floor(min(high_y + down, height - 1.0))
+    first, last = np.ceil(max(low_x + left, 0.0)), np.floor(min(high_x + right, width - 1.0))
+    if left > right or top > bottom or first > last:
+        return nothing
+    return int(top), int(bottom), int(first), int(last)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+@no_type_check
+def _stretch(faces, f, points, low_x, high_x, low_y, high_y):
+    """The box of a face that reaches behind the camera: where an edge leaves the front, at depth 0, it has no end."""
+    for k in range(3):
+        p, q = faces[f, k], faces[f, (k + 1) % 3]
+        if (points[p, 2] > 0.0) != (points[q, 2] > 0.0):
+            part = points[p, 2] / (points[p, 2] - points[q, 2])
+            slack = 1e-9 * (abs(points[p, 0]) + abs(points[q, 0]) + abs(points[p, 1]) + abs(points[q, 1]))
+            x = points[p, 0] + part * (points[q, 0] - points[p, 0])
+            y = points[p, 1] + part * (points[q, 1] - points[p, 1])
+            low_x, high_x = -np.inf if x <= slack else low_x, np.inf if x >= -slack else high_x
+            low_y, high_y = -np.inf if y <= slack else low_y, np.inf if y >= -slack else high_y
+    return low_x, high_x, low_y, high_y
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -112,15 +123,11 @@ def draw_band(band, faces, points, boxes, starts, order, rays, tiles, face_ids):
     """
     first, last = band * BAND, min((band + 1) * BAND, face_ids.shape[0])
     x, y, nearness = _band_plane(rays, first, last)
-    edges = np.empty((4, 3))
     for k in range(starts[band], starts[band + 1]):
         f = order[k]
-        a, b, c = points[faces[f, 0]], points[faces[f, 1]], points[faces[f, 2]]
-        if not _edge_functions(a, b, c, edges):
+        drawn, edges, limits = _edge_functions(faces, f, points)
+        if not drawn:
             continue
-        # A point of the face is no nearer and no farther than its corners; of a needle the plane says anything.
-        near, far = min(a[2], b[2], c[2]), max(a[2], b[2], c[2])
-        limits = 1.0 / far, 1.0 / near if near > 0.0 else np.inf
         top, bottom = max(boxes[f, 0], first), min(boxes[f, 1], last - 1)
         left, right = boxes[f, 2], boxes[f, 3]
         if right - left < 2 * TILE:
@@ -128,7 +135,7 @@ def draw_band(band, faces, points, boxes, starts, order, rays, tiles, face_ids):
             continue
         for r in range(top // TILE, bottom // TILE + 1):
             for t in range(left // TILE, right // TILE + 1):
-                if _may_meet(edges, tiles[r, t]):
+                if _may_meet(edges, tiles, r, t):
                     up, down = max(top, r * TILE), min(bottom, r * TILE + TILE - 1)
                     start, end = max(left, t * TILE), min(right, t * TILE + TILE - 1)
                     _draw(f, edges, limits, up, down, start, end, first, x, y, nearness, face_ids)
@@ -151,58 +158,70 @@ def _band_plane(rays, first, last):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 @no_type_check
-def _edge_functions(a, b, c, edges):
-    """Coefficients of x, y and 1: three edges, positive inside, and 1 / z. False for a face seen exactly edge-on."""
-    _cross(b, c, edges[0])
-    _cross(c, a, edges[1])
-    _cross(a, b, edges[2])
-    volume = a[0] * edges[0, 0] + a[1] * edges[0, 1] + a[2] * edges[0, 2]
-    if volume == 0.0:
-        return False
-    if volume < 0.0:
-        for k in range(3):
-            for axis in range(3):
-                edges[k, axis] = -edges[k, axis]
-    for axis in range(3):
-        edges[3, axis] = (edges[0, axis] + edges[1, axis] + edges[2, axis]) / abs(volume)
-    return True
+def _edge_functions(faces, f, points):
+    """Whether to draw a face (not one seen exactly edge-on); its functions' coefficients of x, y and 1; 1 / z's limits.
+
+    The functions are three edges, positive inside, and 1 / z. No point of a face is nearer or farther than its corners:
+    the limits say so where a needle's plane says anything.
+    """
+    p, q, r = faces[f, 0], faces[f, 1], faces[f, 2]
+    a = points[p, 0], points[p, 1], points[p, 2]
+    b = points[q, 0], points[q, 1], points[q, 2]
+    c = points[r, 0], points[r, 1], points[r, 2]
+    u, v, w = _cross(b, c), _cross(c, a), _cross(a, b)
+    volume = a[0] * u[0] + a[1] * u[1] + a[2] * u[2]
+    sign, inverse = (1.0, 1.0 / volume) if volume > 0.0 else (-1.0, -1.0 / volume)
+    u, v, w = _times(sign, u), _times(sign, v), _times(sign, w)
+    plane = inverse * (u[0] + v[0] + w[0]), inverse * (u[1] + v[1] + w[1]), inverse * (u[2] + v[2] + w[2])
+    near, far = min(a[2], b[2], c[2]), max(a[2], b[2], c[2])
+    return volume != 0.0, (u, v, w, plane), (1.0 / far, 1.0 / near if near > 0.0 else np.inf)
 
 
 @njit(nogil=True, cache=True, inline="always")
 @no_type_check
-def _cross(p, q, result):
+def _cross(p, q):
     # Swapped arguments give exactly the opposite: differences of the same two products.
-    result[0] = p[1] * q[2] - p[2] * q[1]
-    result[1] = p[2] * q[0] - p[0] * q[2]
-    result[2] = p[0] * q[1] - p[1] * q[0]
+    return p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]
+
+
+@njit(nogil=True, cache=True, inline="always")
+@no_type_check
+def _times(factor, p):
+    return factor * p[0], factor * p[1], factor * p[2]
+
+
+@njit(nogil=True, cache=True, inline="always")
+@no_type_check
+def _value(function, x, y):
+    return function[0] * x + function[1] * y + function[2]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 @no_type_check
-def _may_meet(edges, tile):
-    """Whether no edge has all of the tile on its outer side. Rounding is monotone, so no sample inside is lost."""
-    if tile[0] > tile[1]:
+def _may_meet(edges, tiles, r, t):
+    """Whether no edge has all of a tile on its outer side. Rounding is monotone, so no sample inside is lost."""
+    if tiles[r, t, 0] > tiles[r, t, 1]:
         return False
     for k in range(3):
-        x = tile[1] if edges[k, 0] > 0.0 else tile[0]
-        y = tile[3] if edges[k, 1] > 0.0 else tile[2]
-        if edges[k, 0] * x + edges[k, 1] * y + edges[k, 2] < 0.0:
+        edge = edges[k]
+        x = tiles[r, t, 1] if edge[0] > 0.0 else tiles[r, t, 0]
+        y = tiles[r, t, 3] if edge[1] > 0.0 else tiles[r, t, 2]
+        if _value(edge, x, y) < 0.0:
             return False
     return True
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 @no_type_check
 def _draw(f, edges, limits, top, bottom, left, right, first, x, y, nearness, face_ids):
-    ax, ay, az = edges[0, 0], edges[0, 1], edges[0, 2]
-    bx, by, bz = edges[1, 0], edges[1, 1], edges[1, 2]
-    cx, cy, cz = edges[2, 0], edges[2, 1], edges[2, 2]
-    nx, ny, nz = edges[3, 0], edges[3, 1], edges[3, 2]
+    """Gives the face those samples of a box that lie in it and show nothing nearer yet."""
+    a, b, c, plane = edges
+    least, most = limits
     for i in range(top - first, bottom - first + 1):
         for j in range(left, right + 1):
             u, v = x[i, j], y[i, j]
-            if ax * u + ay * v + az >= 0.0 and bx * u + by * v + bz >= 0.0 and cx * u + cy * v + cz >= 0.0:
-                near = min(max(nx * u + ny * v + nz, limits[0]), limits[1])
+            if _value(a, u, v) >= 0.0 and _value(b, u, v) >= 0.0 and _value(c, u, v) >= 0.0:
+                near = min(max(_value(plane, u, v), least), most)
                 if near > nearness[i, j]:
                     nearness[i, j] = near
                     face_ids[first + i, j] = f

@@ -25,8 +25,6 @@ CELL, COARSE_CELL = 8.0, 128.0
 TILE = 16
 """Samples on the side of a tile that a large face may pass by as a whole."""
 
-Bounds = Float64[np.ndarray, "r c 4"]
-
 
 @dataclass(frozen=True, eq=False)
 class LensBounds:
@@ -40,9 +38,9 @@ class LensBounds:
     """
 
     linear: Float64[np.ndarray, "4"]
-    cells: Bounds
-    coarse: Bounds
-    tiles: Bounds
+    cells: Float64[np.ndarray, "r c 4"]
+    coarse: Float64[np.ndarray, "R C 4"]
+    tiles: Float64[np.ndarray, "h w 4"]
     beyond: Int64[np.ndarray, " k"]
     forward: bool
 
@@ -100,8 +98,8 @@ def _bound_cells(rays, linear, cell, grid):
 @no_type_check
 def plane_point(rays, i, j):
     """The point of the plane at depth 1 that a sample's ray meets, from its ray in single precision as it is."""
-    z = float(rays[i, j, 2])
-    return float(rays[i, j, 0]) / z, float(rays[i, j, 1]) / z
+    z = np.float64(rays[i, j, 2])
+    return np.float64(rays[i, j, 0]) / z, np.float64(rays[i, j, 1]) / z
 
 
 @njit(nogil=True, cache=True)
