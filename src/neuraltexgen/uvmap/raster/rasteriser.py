@@ -17,6 +17,8 @@ from neuraltexgen.uvmap.surface import empty_map, make_surface, meet_faces
 RESULT_KEY = "raster 1"
 """Part of a cached view's key: count up when the maps change."""
 
+_Sorted = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
 
 class Rasteriser:
     """A mesh ready to be looked at from many cameras, with any lens.
@@ -54,7 +56,7 @@ class Rasteriser:
         """Here and there a sample on an edge shows another face than the ray caster's (render.Renderer)."""
         return RESULT_KEY
 
-    def _sorted(self, lens: LensBounds, cam_from_world: Pose, found: UVMap) -> tuple[np.ndarray, ...]:
+    def _sorted(self, lens: LensBounds, cam_from_world: Pose, found: UVMap) -> _Sorted:
         """The faces in camera axes, and which of them reach each band."""
         faces, (height, width) = self._surface.faces, found.face_ids.shape
         rotation = np.ascontiguousarray(cam_from_world[:3, :3])
