@@ -182,7 +182,7 @@ class UVMaps:
     unwrap: MethodName = "auto"
     """How to unwrap a mesh without uvs."""
     renderer: Renderer = "auto"
-    """What makes them: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
+    """What makes them: ray (casting), raster (on the CPU), egl (OpenGL; egl:1: device 1), or the fastest."""
     reading: Reading = field(default_factory=Reading)
     talk: Talk = field(default_factory=Talk)
 

@@ -24,14 +24,15 @@ class Rasteriser:
     """A mesh ready to be looked at from many cameras, with any lens.
 
     Faces are found by edge functions in double precision at each sample's own direction; what is seen of them is
-    computed by the ray caster's formulas. Rays far off the axis (lens.FORWARD) are cast.
+    computed by the ray caster's formulas. Rays far off the axis (lens.FORWARD) are cast. `threads`: None for all cores;
+    their number changes nothing in the maps.
     Raises UnwrapError if the mesh has no uvs.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, threads: int | None = None) -> None:
         self._mesh = mesh
         self._surface = make_surface(mesh)
-        self._workers = Workers()
+        self._workers = Workers(threads)
         self._caster: RayCaster | None = None
         self._lock = Lock()
 
