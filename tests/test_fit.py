@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import neuraltexgen.fit as fit_module
+from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError, LossError
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.kernels.packed import pack_share
@@ -246,15 +247,15 @@ def test_a_broken_checkpoint_costs_only_its_work(damage: str, views: Views, resu
 
 def test_the_published_schedule_is_the_published_one(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
-    step = torch.optim.Adam.step
+    step = PyramidDescent.step
 
-    def watched(self: torch.optim.Adam, *args: object, **kwargs: object) -> object:
-        rates.append(self.param_groups[0]["lr"])
-        assert self.param_groups[0]["betas"] == (0.5, 0.999)
-        assert self.param_groups[0]["eps"] == 1e-8
-        return step(self, *args, **kwargs)  # pyright: ignore[reportArgumentType]
+    def watched(self: PyramidDescent, rate: float) -> None:
+        rates.append(rate)
+        assert self.adam.param_groups[0]["betas"] == (0.5, 0.999)
+        assert self.adam.param_groups[0]["eps"] == 1e-8
+        step(self, rate)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    monkeypatch.setattr(PyramidDescent, "step", watched)
     settings = replace(PUBLISHED, texture=TextureSettings((16, 16)))
     found = fit(views.subset((0, 1)), settings)
     assert settings.passes == 60
@@ -271,13 +272,13 @@ def test_the_published_recipe_finds_the_texture_more_coarsely(views: Views, resu
 
 def test_our_learning_rate_falls_along_a_cosine(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
-    step = torch.optim.Adam.step
+    step = PyramidDescent.step
 
-    def watched(self: torch.optim.Adam, *args: object, **kwargs: object) -> object:
-        rates.append(self.param_groups[0]["lr"])
-        return step(self, *args, **kwargs)  # pyright: ignore[reportArgumentType]
+    def watched(self: PyramidDescent, rate: float) -> None:
+        rates.append(rate)
+        step(self, rate)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    monkeypatch.setattr(PyramidDescent, "step", watched)
     fit(views.subset((0, 1, 2)), replace(SETTINGS, passes=4, batch=2))
     assert len(rates) == 4 * 2  # three views in batches of two
     done = np.arange(8) / 8

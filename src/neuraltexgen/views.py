@@ -20,14 +20,15 @@ from torch import Tensor
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import whole_file
 from neuraltexgen.kernels.packed import (
+    Places,
     pack_bits,
     pack_share,
     pack_uv,
+    scatter_trust,
     unpack_bits,
     unpack_share,
     unpack_uv,
 )
-from neuraltexgen.kernels.sample import splat_weight
 
 FIELDS = ("photo", "low", "high", "seen_bits", "trust")
 """The tensors of a FitView, as they are held and cached."""
@@ -54,6 +55,11 @@ class FitView:
     def samples(self) -> int:
         """Texture places a pixel, k x k."""
         return self.high.shape[2]
+
+    @property
+    def places(self) -> Places:
+        """The packed places and the confidence, as kernels take them."""
+        return Places(self.low, self.high, self.trust)
 
     @property
     def uv(self) -> Float32[Tensor, "h w s 2"]:
@@ -176,12 +182,14 @@ def enlarge_photo(view: FitView) -> FitView:
     )
 
 
-def views_per_texel(views: Views, size: tuple[int, int]) -> Float32[Tensor, "H W 1"]:
-    """How many views look at each texel with any confidence."""
-    count = torch.zeros(*size, 1, device=views.device)
+def shared_texels(views: Views, size: tuple[int, int]) -> UInt8[Tensor, "H W"]:
+    """1 where two views or more look at a texel with any confidence, else 0."""
+    seen, shared = (torch.zeros(size, dtype=torch.bool, device=views.device) for _ in range(2))
     for _, view in views.stream(range(len(views))):
-        count += (splat_weight(view.uv, view.confidence, size) > 0)[..., None]
-    return count
+        looked = scatter_trust(view.places, size) > 0
+        shared |= looked & seen
+        seen |= looked
+    return shared.to(torch.uint8)
 
 
 def save_view(path: Path, view: FitView, contradicted: float = math.nan) -> None:

@@ -4,13 +4,66 @@ A coordinate is code / 2^20, which float32 holds exactly: decoding the codes or 
 the bit. Rounding moves a place by at most 1/2^21, which is 1/128 texel in a texture of 16,384.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, UInt8, UInt16
+from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 from torch import Tensor
 
-BITS = 20
-CODES = 1 << BITS
+from neuraltexgen.kernels.cpu import packed as cpu_packed
+from neuraltexgen.kernels.sample import render_definition, splat
+
+CODES = 1 << 20
+
+
+class Places(NamedTuple):
+    """Where a photo's pixels look, s places each: codes as `pack_uv` makes them, and the pixels' confidence in 255ths.
+
+    A pixel without confidence is not looked up.
+    """
+
+    low: UInt16[Tensor, "h w s 2"]
+    high: UInt8[Tensor, "h w s"]
+    trust: UInt8[Tensor, "h w"]
+
+
+def look_up(texture: Float[Tensor, "H W c"], places: Places) -> Float[Tensor, "h w c"]:
+    """The mean of a pixel's bilinear lookups, 0 where its confidence is 0: `render` of packed places, not recorded by
+    autograd. float32 on the CPU takes the numba twin, everything else the definition.
+    """
+    if not _on_cpu(texture):
+        return look_up_definition(texture, places)
+    image = torch.empty(*places.trust.shape, texture.shape[2])
+    cpu_packed.look_up(texture.detach().contiguous().numpy(), *(field.numpy() for field in places), image.numpy())
+    return image
+
+
+def look_up_definition(texture: Float[Tensor, "H W c"], places: Places) -> Float[Tensor, "h w c"]:
+    """The definition of `look_up`: `render` at the unpacked uvs."""
+    return render_definition(texture.detach(), unpack_uv(places.low, places.high), places.trust > 0)
+
+
+def scatter(gradient: Float[Tensor, "h w c"], places: Places, result: Float[Tensor, "H W c"]) -> None:
+    """Adds the adjoint of `look_up`, applied to a gradient of the render, to `result` in place."""
+    if not _on_cpu(result):
+        scatter_definition(gradient, places, result)
+        return
+    if not result.is_contiguous():
+        raise ValueError("scatter adds in place: its result must be contiguous")
+    cpu_packed.scatter(gradient.contiguous().numpy(), *(field.numpy() for field in places), result.numpy())
+
+
+def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result: Float[Tensor, "H W c"]) -> None:
+    """The definition of `scatter`: `splat` at the unpacked uvs."""
+    splat(gradient, unpack_uv(places.low, places.high), places.trust > 0, result)
+
+
+def scatter_trust(places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
+    """How much each texel counts in the pixels, each as much as its confidence; size = (H, W)."""
+    result = torch.zeros(*size, 1, device=places.trust.device)
+    scatter(unpack_share(places.trust)[..., None], places, result)
+    return result[..., 0]
 
 
 def pack_uv(uv: Float32[Tensor, "h w s 2"]) -> tuple[UInt16[Tensor, "h w s 2"], UInt8[Tensor, "h w s"]]:
@@ -51,3 +104,7 @@ def pack_share(share: Float32[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
 def unpack_share(packed: UInt8[Tensor, "h w"]) -> Float32[Tensor, "h w"]:
     """The shares of bytes that `pack_share` made."""
     return packed.to(torch.float32) / 255
+
+
+def _on_cpu(texture: Tensor) -> bool:
+    return texture.device.type == "cpu" and texture.dtype == torch.float32
