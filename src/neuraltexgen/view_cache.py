@@ -1,8 +1,11 @@
 """From photos and UV maps to views ready to be fitted: made once, cached on disk under a key of all they depend on."""
 
 import math
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from neuraltexgen.images import LoadedPhoto, read_mask, read_photo
 from neuraltexgen.measured import USELESS, contradiction
 from neuraltexgen.scene import DepthMap, PreparedView, View
 from neuraltexgen.types import Mask, Progress, no_progress
+from neuraltexgen.uvmap.bands import thread_count
 from neuraltexgen.uvmap.exr import read_uv
 from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.render import Renderer
@@ -22,6 +26,9 @@ from neuraltexgen.visibility import ConfidenceSettings, confidence
 
 CACHE_VERSION = 4
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
+
+IN_FLIGHT, PIXEL_BYTES, SAMPLE_BYTES = 1 << 30, 32, 64
+"""Bytes that views on their way may take beside the one that is rendered, and about what a pixel and a sample take."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +57,29 @@ def prepare_views(
     what is there already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong
     size.
     """
-    files = []
-    for view in progress(views, "UV maps", len(views)):
-        parts = (CACHE_VERSION, mesh_key, asdict(settings), view.name, asdict(view.camera), view.cam_from_world)
-        pixels = (view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None, _depth_key(view.depth))
-        # Empty for the ray caster: what it made is found under the key that it had before there were others.
-        which = filter(None, [renderer.result_key(view.camera)])
-        path = cache / f"{content_key(*parts, *pixels, view.exif_upright, *which)}.npz"
-        if not path.exists():
-            uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.samples)
-            save_view(path, *_fit_view(view, uv_map, settings))
-        files.append(path)
+    files: list[Path] = []
+    width = _views_in_flight(views, settings.samples)
+    with ThreadPoolExecutor(width) as ahead, ThreadPoolExecutor(width) as behind:
+        todo = iter(views)
+        opened = deque(ahead.submit(_open, v, renderer, mesh_key, settings, cache) for v in islice(todo, width))
+        finishing: deque[Future[None]] = deque()
+        try:
+            for view in progress(views, "UV maps", len(views)):
+                path, loaded = opened.popleft().result()
+                opened.extend(ahead.submit(_open, v, renderer, mesh_key, settings, cache) for v in islice(todo, 1))
+                files.append(path)
+                if loaded is None:
+                    continue
+                # On this thread, since a graphics context belongs to one; renderers spread the work themselves.
+                uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.samples)
+                while len(finishing) >= width:
+                    finishing.popleft().result()
+                finishing.append(behind.submit(_finish, path, view, loaded, uv_map, settings))
+            for last in finishing:
+                last.result()
+        finally:
+            for waiting in (*opened, *finishing):
+                waiting.cancel()
     return files
 
 
@@ -100,6 +119,29 @@ def prepare_folder(views: Sequence[PreparedView], cache: Path, progress: Progres
     return files
 
 
+def _views_in_flight(views: Sequence[View], samples: int) -> int:
+    """How many views may be opened, and as many finished, beside the one that is rendered: a core each, if they fit."""
+    pixels = max((view.camera.width * view.camera.height for view in views), default=1)
+    fitting = IN_FLIGHT // (pixels * (PIXEL_BYTES + samples * samples * SAMPLE_BYTES))
+    return max(1, min(thread_count(), fitting))
+
+
+def _open(
+    view: View, renderer: Renderer, mesh_key: str, settings: ViewSettings, cache: Path
+) -> tuple[Path, LoadedPhoto | None]:
+    """Where a view is cached; and its photo, None if it is there already."""
+    parts = (CACHE_VERSION, mesh_key, asdict(settings), view.name, asdict(view.camera), view.cam_from_world)
+    pixels = (view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None, _depth_key(view.depth))
+    # Empty for the ray caster: what it made is found under the key that it had before there were others.
+    which = filter(None, [renderer.result_key(view.camera)])
+    path = cache / f"{content_key(*parts, *pixels, view.exif_upright, *which)}.npz"
+    return path, None if path.exists() else read_photo(view.photo, upright=view.exif_upright)
+
+
+def _finish(path: Path, view: View, loaded: LoadedPhoto, uv_map: UVMap, settings: ViewSettings) -> None:
+    save_view(path, *_fit_view(view, loaded, uv_map, settings))
+
+
 def _depth_key(depth: DepthMap | None) -> tuple[object, ...] | None:
     """What a depth map's readings depend on; of a file that holds many, its size and time stand for its bytes."""
     if depth is None:
@@ -112,9 +154,8 @@ def _depth_key(depth: DepthMap | None) -> tuple[object, ...] | None:
     return (*stated, asdict(depth.blob), stat.st_size, stat.st_mtime_ns)
 
 
-def _fit_view(view: View, uv_map: UVMap, settings: ViewSettings) -> tuple[FitView, float]:
+def _fit_view(view: View, loaded: LoadedPhoto, uv_map: UVMap, settings: ViewSettings) -> tuple[FitView, float]:
     """The view, and the share of its depth map that contradicts the mesh (NaN without one)."""
-    loaded = read_photo(view.photo, upright=view.exif_upright)
     height, width = uv_map.size
     if loaded.pixels.shape[:2] != (height, width):
         raise ImageError(
