@@ -176,10 +176,10 @@ def _lay_against(surface, layout, cloth, state, x, y):
             and not covers_itself(cloth.triangles, mine, state.skip)
         )
     pins.fixed[first:last] = False
-    if fits:
-        _bound(state.boxes, layout, places, x)
-    else:
+    if not fits:
         places[first:last] = before
+    # Where it doesn't fit, too: the box is that of the try, and others are laid against this chart.
+    _bound(state.boxes, layout, places, x)
     return fits
 
 
