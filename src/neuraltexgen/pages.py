@@ -7,10 +7,9 @@ numbers its tiles 1001 + i + 10 j, i columns to the right and j rows up (v up, a
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from neuraltexgen.scene import Mesh
-from neuraltexgen.types import Faces
 
 FIRST_TILE, TILE_COLUMNS = 1001, 10
 
@@ -36,19 +35,7 @@ def page_mesh(mesh: Mesh, page: int) -> Mesh:
     mine = face_pages(mesh) == page
     used, index = np.unique(mesh.uv_faces[mine], return_inverse=True)
     uvs = (mesh.uvs[used] * (1, mesh.pages) - (0, page)).clip(0, 1)
-    return replace(
-        mesh, faces=mesh.faces[mine], uvs=uvs, uv_faces=index.reshape(-1, 3).astype(np.int32), pages=1
-    )
-
-
-def stack_uvs(
-    uvs: Float64[np.ndarray, "m 2"], uv_faces: Faces, page: Int64[np.ndarray, " f"], pages: int
-) -> tuple[Float64[np.ndarray, "k 2"], Faces]:
-    """uvs in [0, 1] of each face's page as uvs of the stack: one for each uv and page that a face has, in their order."""
-    key = (uv_faces.astype(np.int64) * pages + page[:, None]).reshape(-1)
-    kept, index = np.unique(key, return_inverse=True)
-    stacked = (uvs[kept // pages] + np.stack([np.zeros(len(kept)), kept % pages], axis=1)) / (1, pages)
-    return stacked, index.reshape(-1, 3).astype(np.int32)
+    return replace(mesh, faces=mesh.faces[mine], uvs=uvs, uv_faces=index.reshape(-1, 3).astype(np.int32), pages=1)
 
 
 def tile_number(page: int) -> int:

@@ -205,8 +205,8 @@ def _check_pages(mesh: Mesh) -> None:
     bad = ((np.minimum(u, v) < -OFF_PAGE) | (np.maximum(u, v) > 1 + OFF_PAGE)).any(axis=1)
     if bad.any():
         raise MeshError(
-            f"{int(bad.sum())} of {len(bad)} faces lie outside of every one of {mesh.pages} pages, or in two of them "
-            f"(first: {int(bad.argmax())})"
+            f"{int(bad.sum())} of {len(mesh.faces)} faces lie outside of every one of {mesh.pages} pages, or in two of "
+            f"them (first: {int(bad.argmax())})"
         )
 
 

@@ -18,9 +18,9 @@ def keep(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     if mesh.uvs is None or mesh.uv_faces is None:
         raise UnwrapError("unwrap keep: the mesh has no uvs to keep", fix="--unwrap fast")
     if settings.texels_per_unit is not None or settings.pages not in (None, mesh.pages):
-        asked = f"{settings.pages} pages" if settings.texels_per_unit is None else "a given scale"
+        asked = f"{settings.pages} pages need" if settings.texels_per_unit is None else "a given scale needs"
         raise UnwrapError(
-            f"unwrap keep: the mesh's own uvs are for {mesh.pages} pages and are kept as they are; {asked} needs new ones",
+            f"unwrap keep: the mesh's own uvs, for {mesh.pages} pages, are kept as they are; {asked} new ones",
             fix="--unwrap fast",
         )
     used = mesh.uvs[np.unique(mesh.uv_faces)]

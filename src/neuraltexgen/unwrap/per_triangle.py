@@ -75,7 +75,7 @@ def unwrap_per_triangle_pages(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
         mine = np.sort(order[page::count])
         part = unwrap_per_triangle(replace(mesh, faces=mesh.faces[mine], uvs=None, uv_faces=None), settings)
         assert part.uvs is not None
-        uvs[mine] = (part.uvs.reshape(-1, 3, 2) + (0, page)) / (1, count)
+        uvs[mine] = (part.uvs.reshape(-1, 3, 2) + np.array([0, page])) / (1, count)
     index = np.arange(uvs.size // 2, dtype=np.int32).reshape(-1, 3)
     return replace(mesh, uvs=uvs.reshape(-1, 2), uv_faces=index, pages=count)
 

@@ -1,4 +1,4 @@
-"""Charts of any parametrisation packed anew into pages: their shapes and relative sizes stay, places and scale don't."""
+"""Charts of any parametrisation packed anew into pages: shapes and relative sizes stay, places and scale don't."""
 
 from dataclasses import replace
 
@@ -31,8 +31,8 @@ def repack(mesh: Mesh, pages: Pages) -> Mesh:
     surface = _flat_surface(flat, faces, areas[whole])
     layout = lay_out(surface, connected(surface, np.zeros(len(faces), dtype=np.int32)))
     places = flat[layout.places]
-    unit = np.sqrt(face_areas(mesh.vertices, mesh.faces)[whole].sum() / areas.sum())
-    layout, uvs, count = pack_pages(surface, layout, places, pages, float(unit))
+    area = float(face_areas(mesh.vertices, mesh.faces)[whole].sum())
+    layout, uvs, count = pack_pages(surface, layout, places, pages, area)
     uv_faces = np.empty_like(mesh.faces)
     uv_faces[whole] = layout.corners
     at = np.full(len(mesh.vertices), layout.corners[0, 0], dtype=np.int32)

@@ -53,9 +53,8 @@ def unwrap_fast(
     layout, places = glue_charts(surface, shapes, layout, places)
     if face_density is not None:
         places = _scaled(surface, layout, places, face_density[whole])
-    # The surface is scaled to an area of 1.
-    unit = float(np.sqrt(face_areas(mesh.vertices, mesh.faces).sum()))
-    layout, uvs, count = pack_pages(surface, layout, places, pages, unit)
+    area = float(face_areas(mesh.vertices, mesh.faces).sum())
+    layout, uvs, count = pack_pages(surface, layout, places, pages, area)
     return replace(mesh, uvs=uvs, uv_faces=_with_collapsed(faces, whole, layout.corners), pages=count)
 
 

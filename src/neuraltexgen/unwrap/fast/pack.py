@@ -50,13 +50,13 @@ class _Problem(NamedTuple):
 class Packed(NamedTuple):
     """Charts in pages. `texels`: the points, x to the right and y up within their page; `pages`: each chart's page.
 
-    `scale`: texels a unit of the places that were packed. `count`: pages up to the last that has a chart.
+    `scale`: texels a unit of the places that were packed. `page_count`: pages up to the last that has a chart.
     """
 
     texels: Float64[np.ndarray, "p 2"]
     pages: Int64[np.ndarray, " c"]
     scale: float
-    count: int
+    page_count: int
 
 
 class _Square(NamedTuple):
@@ -118,7 +118,7 @@ def pack_at(
         return None
     packed = _put(problem.places * scale, layout, spots, scale)
     # One page after the other shows how many are needed; those are then filled alike where that fits, too.
-    found, spots = _try(problem._replace(pages=packed.count, evenly=True), np.array([scale]))
+    found, spots = _try(problem._replace(pages=packed.page_count, evenly=True), np.array([scale]))
     return packed if found == 0 else _put(problem.places * scale, layout, spots, scale)
 
 
@@ -128,9 +128,7 @@ def _problem(
     """What is to be packed, its area, and the outline of the charts' rectangles."""
     upright, sizes = orient_charts(places, layout.point_starts)
     order = np.argsort(-sizes.prod(axis=1), kind="stable")
-    problem = _Problem(
-        layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter, pages, evenly
-    )
+    problem = _Problem(layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter, pages, evenly)
     corners = upright[layout.corners]
     one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum() / 2)

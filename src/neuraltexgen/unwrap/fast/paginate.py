@@ -1,6 +1,7 @@
 """Charts into pages: as large as so many pages let them be, or at a given scale into as few pages as they need."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int32
@@ -39,12 +40,13 @@ class Pages:
 
 
 def pack_pages(
-    surface: Surface, layout: Layout, places: Float64[np.ndarray, "p 2"], pages: Pages, unit: float
+    surface: Surface, layout: Layout, places: Float64[np.ndarray, "p 2"], pages: Pages, area: float
 ) -> tuple[Layout, Float64[np.ndarray, "q 2"], int]:
     """The charts, their points as uvs of a stack of pages (v down; see `scene.Mesh`), and how many pages there are.
 
-    `unit`: world units a unit of `places`. Where there may be several pages, charts that are larger than one are cut
-    across their longer side first. Raises UnwrapError: charts that don't fit, or need more than `pages.count` pages.
+    `area`: of the charts on the surface, in world units. Where there may be several pages, charts that are larger than
+    one are cut across their longer side first. Raises UnwrapError: charts that don't fit, or need more than
+    `pages.count` pages.
     """
     if pages.scale is None:
         if pages.count > 1:
@@ -53,10 +55,12 @@ def pack_pages(
         cell = _cell(pages, pages.count)
         packed = pack_charts(layout, places, pages.side // cell, -(-pages.gutter // cell), pages.count)
         return layout, _stacked(layout, packed, pages, cell, pages.count), pages.count
-    scale = pages.scale * unit
-    layout, places = cut_large(surface, layout, places, (pages.side - pages.gutter - 2 * _cell(pages, 1)) / scale)
-    packed, cell = _at_scale(layout, places, pages, scale)
-    return layout, _stacked(layout, packed, pages, cell, packed.count), packed.count
+    scale = pages.scale * np.sqrt(area / max(_area(layout, places), 1e-300))
+    cut = _at_scale(surface, layout, places, pages, scale)
+    if cut.packed is None or cut.packed.page_count > pages.count:
+        fits = _largest_that_fits(surface, layout, places, pages, scale)
+        raise _too_many(pages, None if cut.packed is None else cut.packed.page_count, pages.scale * fits / scale)
+    return cut.layout, _stacked(cut.layout, cut.packed, pages, cut.cell, cut.packed.page_count), cut.packed.page_count
 
 
 def cut_large(
@@ -75,33 +79,44 @@ def cut_large(
     return layout, places
 
 
-def _at_scale(layout: Layout, places: np.ndarray, pages: Pages, scale: float) -> tuple[Packed, int]:
-    """The packing at a scale, and the cell that it is in."""
+class _AtScale(NamedTuple):
+    """Charts cut to the size of a page, how they are packed (None: not even in the most pages), and the cells' size."""
+
+    layout: Layout
+    packed: Packed | None
+    cell: int
+
+
+def _at_scale(surface: Surface, layout: Layout, places: np.ndarray, pages: Pages, scale: float) -> _AtScale:
+    longest = (pages.side - pages.gutter - 2 * _cell(pages, 1)) / scale
+    layout, places = cut_large(surface, layout, places, longest)
     full = _area(layout, places) * scale**2 / pages.side**2
-    count = 1
-    while count < MOST_PAGES and LOOSE_FILL * count < full:
-        count += 1
+    count = int(np.clip(np.ceil(full / LOOSE_FILL), 1, MOST_PAGES))
     while True:
         cell = _cell(pages, count)
-        side, gutter = pages.side // cell, -(-pages.gutter // cell)
-        packed = pack_at(layout, places, side, gutter, count, scale / cell)
-        if packed is not None and packed.count <= pages.count:
-            return packed, cell
-        if packed is not None or count >= MOST_PAGES:
-            raise _too_many(layout, places, pages, scale, None if packed is None else packed.count)
+        packed = pack_at(layout, places, pages.side // cell, -(-pages.gutter // cell), count, scale / cell)
+        if packed is not None or count == MOST_PAGES:
+            return _AtScale(layout, packed, cell)
         count = min(2 * count, MOST_PAGES)
 
 
-def _too_many(layout: Layout, places: np.ndarray, pages: Pages, scale: float, needed: int | None) -> UnwrapError:
-    cell = _cell(pages, pages.count)
-    best = pack_charts(layout, places, pages.side // cell, -(-pages.gutter // cell), pages.count)
-    wanted = pages.scale or 0.0
-    fits = wanted * best.scale * cell / scale
+def _largest_that_fits(surface: Surface, layout: Layout, places: np.ndarray, pages: Pages, scale: float) -> float:
+    """A scale at which the pages do, found by trying: within 4 % of the largest such."""
+    scale *= np.sqrt(pages.count * pages.side**2 / (_area(layout, places) * scale**2))
+    for _ in range(ROUNDS):
+        scale *= 0.96
+        packed = _at_scale(surface, layout, places, pages, scale).packed
+        if packed is not None and packed.page_count <= pages.count:
+            break
+    return scale
+
+
+def _too_many(pages: Pages, needed: int | None, fits: float) -> UnwrapError:
     more = f", or --pages {needed}" if needed is not None else ""
     return UnwrapError(
-        f"unwrap: at {wanted:g} texels a unit, the charts need {needed or f'more than {MOST_PAGES}'} pages of "
+        f"unwrap: at {pages.scale:g} texels a unit, the charts need {needed or f'more than {MOST_PAGES}'} pages of "
         f"{pages.side} x {pages.side} texels; {pages.count} are allowed",
-        fix=f"--texels-per-unit {0.99 * fits:.3g}{more}, or larger pages",
+        fix=f"--texels-per-unit {fits:.6g}{more}, or larger pages",
     )
 
 
