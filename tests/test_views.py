@@ -269,7 +269,7 @@ def test_samples_lie_by_pixel_row_by_row(view: View, tmp_path: Path) -> None:
     stored = load_view(prepared(view, tmp_path, settings=ViewSettings(samples=3)))
     uv_map = caster.uv_map(view.camera, view.cam_from_world, 3)
     for y, x, i, j in np.random.default_rng(0).integers(0, (HEIGHT, WIDTH, 3, 3), (50, 4)):
-        assert np.array_equal(stored.uv[y, x, 3 * i + j], uv_map.uv[3 * y + i, 3 * x + j])
+        np.testing.assert_allclose(stored.uv[y, x, 3 * i + j], uv_map.uv[3 * y + i, 3 * x + j], atol=2**-21)
     valid = stored.valid
     across = (stored.uv[..., 2, :] - stored.uv[..., 0, :])[valid]
     down = (stored.uv[..., 6, :] - stored.uv[..., 0, :])[valid]
@@ -290,8 +290,8 @@ def test_a_larger_uv_map_of_a_prepared_folder_gives_samples_in_the_same_order(sa
     assert (stored.confidence == 1).all()
     for i in range(samples):
         for j in range(samples):
-            assert np.array_equal(stored.uv[..., i * samples + j, 0], u[i::samples, j::samples])
-            assert np.array_equal(stored.uv[..., i * samples + j, 1], v[i::samples, j::samples])
+            np.testing.assert_allclose(stored.uv[..., i * samples + j, 0], u[i::samples, j::samples], atol=2**-21)
+            np.testing.assert_allclose(stored.uv[..., i * samples + j, 1], v[i::samples, j::samples], atol=2**-21)
     # A pixel is 1 / WIDTH wide; its side is measured along the row.
     assert stored.footprint == pytest.approx(1 / WIDTH, rel=1e-4)
     assert np.array_equal(stored.photo, noise())

@@ -1,6 +1,5 @@
 """From photos and UV maps to views ready to be fitted: made once, cached on disk under a key of all they depend on."""
 
-import io
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from neuraltexgen.errors import ConfigError, ImageError
-from neuraltexgen.files import content_key, whole_file
+from neuraltexgen.files import content_key
 from neuraltexgen.images import LoadedPhoto, read_mask, read_photo
 from neuraltexgen.measured import USELESS, contradiction
 from neuraltexgen.scene import DepthMap, PreparedView, View
@@ -22,10 +21,10 @@ from neuraltexgen.uvmap.bands import thread_count
 from neuraltexgen.uvmap.exr import read_uv
 from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.render import Renderer
-from neuraltexgen.views import FIELDS, FitView, opened_view
+from neuraltexgen.views import FitView, opened_view, pack_view, save_view
 from neuraltexgen.visibility import ConfidenceSettings, confidence
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
 
 IN_FLIGHT, PIXEL_BYTES, SAMPLE_BYTES = 1 << 30, 32, 64
@@ -115,7 +114,7 @@ def prepare_folder(views: Sequence[PreparedView], cache: Path, progress: Progres
         key = content_key(CACHE_VERSION, view.name, view.photo.read_bytes(), view.uv_map.read_bytes())
         path = cache / f"{key}.npz"
         if not path.exists():
-            _write(path, _from_prepared(view))
+            save_view(path, _from_prepared(view))
         files.append(path)
     return files
 
@@ -140,7 +139,7 @@ def _open(
 
 
 def _finish(path: Path, view: View, loaded: LoadedPhoto, uv_map: UVMap, settings: ViewSettings) -> None:
-    _write(path, *_fit_view(view, loaded, uv_map, settings))
+    save_view(path, *_fit_view(view, loaded, uv_map, settings))
 
 
 def _depth_key(depth: DepthMap | None) -> tuple[object, ...] | None:
@@ -215,7 +214,7 @@ def _footprint(uv: np.ndarray, valid: np.ndarray, samples: int) -> np.ndarray:
 
 def _tensors(name: str, photo: np.ndarray, uv_map: UVMap, seen: np.ndarray, trust: np.ndarray) -> FitView:
     footprints = uv_map.footprint[uv_map.valid]
-    return FitView(
+    return pack_view(
         name=name,
         photo=torch.from_numpy(photo),
         uv=torch.from_numpy(uv_map.by_pixel(uv_map.uv)),
@@ -223,12 +222,3 @@ def _tensors(name: str, photo: np.ndarray, uv_map: UVMap, seen: np.ndarray, trus
         confidence=torch.from_numpy(trust.astype(np.float32)),
         footprint=float(np.median(footprints)) if len(footprints) else 0.0,
     )
-
-
-def _write(path: Path, view: FitView, contradicted: float = math.nan) -> None:
-    buffer = io.BytesIO()
-    arrays = {name: getattr(view, name).numpy() for name in FIELDS}
-    named = {"name": view.name, "footprint": view.footprint, "contradicted": contradicted}
-    np.savez(buffer, **{key: np.array(value) for key, value in named.items()}, **arrays)
-    with whole_file(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
