@@ -100,6 +100,8 @@ def pack_bits(mask: Bool[Tensor, "..."]) -> UInt8[Tensor, " bytes"]:
 
 def unpack_bits(packed: UInt8[Tensor, " bytes"], shape: tuple[int, ...]) -> Bool[Tensor, "..."]:
     """The mask of a shape that `pack_bits` packed."""
+    if packed.device.type == "cpu":
+        return torch.from_numpy(np.unpackbits(packed.numpy(), count=int(np.prod(shape))).view(np.bool_)).reshape(shape)
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
     bits = (packed[:, None] >> shifts & 1).reshape(-1)
     return bits[: int(np.prod(shape))].reshape(shape).bool()
