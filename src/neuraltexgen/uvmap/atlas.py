@@ -79,14 +79,19 @@ def interpolate_corners(values: np.ndarray, faces: np.ndarray, atlas: Atlas, tex
 @no_type_check
 def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
     height, width = face_ids.shape
+    tops, bottoms = np.empty(len(corners), np.int32), np.empty(len(corners), np.int32)
+    for face in prange(len(corners)):
+        y0, y1, y2 = corners[face, 0, 1], corners[face, 1, 1], corners[face, 2, 1]
+        tops[face], bottoms[face] = _span(y0, y1, y2, 0, height - 1, rim)
     for band in prange(len(overlaps)):
         first, last = band * BAND, min(height, (band + 1) * BAND) - 1
         # > 0: squared distance of the nearest face so far; <= 0: minus how deep the centre lies inside its face.
         distance = np.full((last - first + 1, width), np.inf)
         for face in range(len(corners)):
-            top, bottom = _span(corners[face, :, 1], first, last, rim)
+            top, bottom = max(tops[face], first), min(bottoms[face], last)
             if top <= bottom:
-                left, right = _span(corners[face, :, 0], 0, width - 1, rim)
+                x0, x1, x2 = corners[face, 0, 0], corners[face, 1, 0], corners[face, 2, 0]
+                left, right = _span(x0, x1, x2, 0, width - 1, rim)
                 for i in range(top, bottom + 1):
                     for j in range(left, right + 1):
                         overlaps[band] += _visit(
@@ -96,12 +101,12 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
 
 @njit(cache=True)
 @no_type_check
-def _span(values, first, last, rim):
-    """Integers in [first, last] that lie within the values' range, or less than one outside it with the rim."""
-    low, high = min(values[0], values[1], values[2]), max(values[0], values[1], values[2])
+def _span(a, b, c, first, last, rim):
+    """Integers in [first, last] that lie within the range of three values, or less than one outside it with the rim."""
+    low, high = min(a, b, c), max(a, b, c)
     reach = 1.0 if rim else EDGE
     # Clamped as floats: far uvs would overflow an integer.
-    return int(np.ceil(max(low - reach, first))), int(np.floor(min(high + reach, last)))
+    return int(np.ceil(min(max(low - reach, first), last + 1))), int(np.floor(max(min(high + reach, last), first - 1)))
 
 
 @njit(cache=True)
