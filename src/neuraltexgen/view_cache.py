@@ -28,7 +28,7 @@ CACHE_VERSION = 4
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
 
 IN_FLIGHT, PIXEL_BYTES, SAMPLE_BYTES = 1 << 30, 32, 64
-"""Bytes that views may take while they are finished beside the next one; about what a pixel and a sample of one take."""
+"""Bytes that views may take while they are finished beside the next one; what a pixel and a sample of one take."""
 
 
 @dataclass(frozen=True)
