@@ -9,7 +9,7 @@ from neuraltexgen.types import Pose
 from neuraltexgen.uvmap.bands import Workers
 from neuraltexgen.uvmap.hits import FirstHits
 from neuraltexgen.uvmap.maps import UVMap
-from neuraltexgen.uvmap.surface import empty_map, make_surface, meet_faces
+from neuraltexgen.uvmap.surface import empty_map, make_surface, meet_faces, pixel_solid_angles
 
 
 class RayCaster:
@@ -28,6 +28,7 @@ class RayCaster:
     def uv_map(self, camera: Camera, cam_from_world: Pose, samples: int = 1) -> UVMap:
         """The UV map of one view, with samples x samples rays a pixel."""
         rays, defined = pixel_rays(camera, samples)
+        pixel_solid_angles(camera)  # once, before many threads ask for them
         found = empty_map(camera, samples)
         # Embree is given a direction for every ray; what the undefined ones hit is dropped.
         cast = rays if defined.all() else np.where(defined[..., None], rays, np.array((0, 0, 1), np.float32))

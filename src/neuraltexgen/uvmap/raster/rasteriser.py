@@ -12,7 +12,7 @@ from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.raster.cover import draw_band, project, sort_into_bands
 from neuraltexgen.uvmap.raster.lens import LensBounds, lens_bounds
 from neuraltexgen.uvmap.raycast import RayCaster
-from neuraltexgen.uvmap.surface import empty_map, make_surface, meet_faces
+from neuraltexgen.uvmap.surface import empty_map, make_surface, meet_faces, pixel_solid_angles
 
 RESULT_KEY = "raster 1"
 """Part of a cached view's key: count up when the maps change."""
@@ -39,6 +39,7 @@ class Rasteriser:
     def uv_map(self, camera: Camera, cam_from_world: Pose, samples: int = 1) -> UVMap:
         """The UV map of one view, with samples x samples rays a pixel."""
         lens, (rays, _) = lens_bounds(camera, samples), pixel_rays(camera, samples)
+        pixel_solid_angles(camera)  # once, before many threads ask for them
         found = empty_map(camera, samples)
         if len(lens.beyond):
             sideways = rays.reshape(-1, 3)[lens.beyond]
