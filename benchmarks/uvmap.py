@@ -132,9 +132,12 @@ def speed(device: int | None) -> tuple[list[dict[str, Any]], str]:
         start = time.perf_counter()
         while time.perf_counter() < start + SPEED["warm_seconds"]:
             work(poses[0])
+        before = time.process_time()
         times = [timed(work, pose) for pose in poses]
+        busy = 1e3 * (time.process_time() - before) / len(poses)
         row = {"kind": kind, "faces": len(mesh.faces), "seen": round(seen, 3)}
         row["ms"] = [round(f(times), 3) for f in (statistics.median, min, max)]
+        row["processor_ms"] = round(busy, 1)  # of all cores: what other work on the machine hardly changes
         row["million_samples_per_second"] = round(height * width / row["ms"][0] / 1e3, 1)
         rows.append({**row, "views_per_second": round(1e3 / row["ms"][0], 1)})
         print(rows[-1], flush=True)
