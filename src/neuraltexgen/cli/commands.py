@@ -54,6 +54,8 @@ class Texture:
     """auto keeps the mesh's own uvs where it has them, else makes new ones."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
+    mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """With new uvs: charts as far apart as lookups at mip levels 0 to N take. Not given: 4 texels, enough for level 1."""
     simplify: Annotated[int | None, tyro.conf.arg(metavar="FACES")] = None
     """First reduce the mesh to so many faces; needs neuraltexgen[open3d]."""
     holdout: str = "8"
@@ -79,7 +81,7 @@ class Texture:
             reconstruct=ReconstructSettings() if self.reconstruct else None,
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
-            unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048),
+            unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048, mip_levels=self.mip_levels),
             density=self.density,
             views=self.sampling.settings(),
             train=TrainSettings(

@@ -34,7 +34,9 @@ class Unwrap:
     resolution: int = 2048
     """The texture size, in texels, that the gutter is meant for."""
     gutter: int = 4
-    """Texels between charts."""
+    """Texels between charts, at least."""
+    mip_levels: int | None = None
+    """Keep charts as far apart as lookups at mip levels 0 to N take, 2 x 2^N texels, if that is more."""
     partitions: int = 1
     """Pieces that uvatlas works on at the same time: faster, and more charts."""
     time_limit: float = 1800.0
@@ -45,7 +47,9 @@ class Unwrap:
 
     def run(self) -> None:
         loaded = read_mesh(self.mesh)
-        settings = UnwrapSettings(self.method, self.resolution, self.gutter, self.partitions, self.time_limit)
+        settings = UnwrapSettings(
+            self.method, self.resolution, self.gutter, self.partitions, self.time_limit, self.mip_levels
+        )
         bare, note = (loaded.mesh, "") if self.simplify is None else simplify(loaded.mesh, self.simplify)
         [(mesh, method)] = [unwrap(bare, settings) for _ in self.talk.progress(range(1), "unwrap", 1)]
         figures = measure(mesh, self.resolution) if self.measure or method == "keep" else None

@@ -41,7 +41,7 @@ def unwrap(
     """
     method = choose_method(mesh, settings, dense=face_density is not None)
     if face_density is not None:
-        return unwrap_fast(mesh, settings.resolution, settings.gutter, face_density=face_density), method
+        return unwrap_fast(mesh, settings.resolution, settings.gap, face_density=face_density), method
     return METHODS[method].run(mesh, settings), method
 
 
@@ -68,7 +68,7 @@ TAKES_DENSITY = "fast"
 METHODS: dict[str, Method] = {
     "keep": Method(keep, "the mesh's own uvs, unchanged"),
     "fast": Method(
-        lambda mesh, s: unwrap_fast(mesh, s.resolution, s.gutter), "for scans: few charts, short seams, low stretch"
+        lambda mesh, s: unwrap_fast(mesh, s.resolution, s.gap), "for scans: few charts, short seams, low stretch"
     ),
     "xatlas": Method(unwrap_xatlas, "charts grown by how far normals deviate, flattened, packed"),
     "uvatlas": Method(unwrap_uvatlas, "Microsoft's UVAtlas: few charts, their stretch bounded", "open3d"),

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from neuraltexgen.scene import Mesh
+from neuraltexgen.unwrap.mips import clean_level
 from neuraltexgen.unwrap.seams import Cuts, find_cuts
 from neuraltexgen.uvmap.atlas import Atlas, rasterise_atlas
 from neuraltexgen.uvmap.charts import mesh_uvs
@@ -31,7 +32,7 @@ class UnwrapFigures:
     diagonal of the bounding box of the faces; `border_length`: the same of edges with one face.
     `overlap`: share of the covered texels whose centre lies inside several faces. `flipped`: faces that are folded
     over against the most part of their chart. `mirrored_charts`: charts that show the surface as in a mirror.
-    `density`: texels per world unit, the 5th, 50th and 95th percentile by area.
+    `density`: texels per world unit, the 5th, 50th and 95th percentile by area. `mip_level`: see `mips.clean_level`.
     """
 
     resolution: int
@@ -49,6 +50,7 @@ class UnwrapFigures:
     flipped: int
     mirrored_charts: int
     density: tuple[float, float, float]
+    mip_level: int
 
 
 def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFigures:
@@ -84,6 +86,7 @@ def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFi
         flipped=flipped,
         mirrored_charts=mirrored,
         density=_percentiles(density, area[whole]),
+        mip_level=clean_level(mesh, resolution),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neuraltexgen.errors import UnwrapError
+from neuraltexgen.unwrap.mips import gap_for
 
 MethodName = Literal[
     "auto",
@@ -27,9 +28,10 @@ MethodName = Literal[
 class UnwrapSettings:
     """`method`: a row of METHODS, or auto: the mesh's own uvs where it has them, else fast.
 
-    `resolution` and `gutter`, in texels: charts keep `gutter` texels apart on a texture of that size. `partitions`:
-    pieces that uvatlas works on at the same time. `time_limit`: seconds that a back end in a process of its own gets.
-    Raises UnwrapError: a number that can't be.
+    `resolution` and `gutter`, in texels: charts keep `gutter` texels apart on a texture of that size, and as many more
+    as `mip_levels` takes: lookups at mip levels 0 to that one then keep to their charts; None: to no level in
+    particular. `partitions`: pieces that uvatlas works on at the same time. `time_limit`: seconds that a back end in a
+    process of its own gets. Raises UnwrapError: a number that can't be.
     """
 
     method: MethodName = "auto"
@@ -37,6 +39,12 @@ class UnwrapSettings:
     gutter: int = 4
     partitions: int = 1
     time_limit: float = 1800.0
+    mip_levels: int | None = None
+
+    @property
+    def gap(self) -> int:
+        """Texels between charts: the gutter, or what the mip levels take if that is more."""
+        return self.gutter if self.mip_levels is None else max(self.gutter, gap_for(self.mip_levels))
 
     def __post_init__(self) -> None:
         if self.resolution < 16 or self.gutter < 0:
@@ -46,4 +54,9 @@ class UnwrapSettings:
         if self.partitions < 1 or not self.time_limit > 0:
             raise UnwrapError(
                 f"unwrap: partitions {self.partitions} must be at least 1, the time limit {self.time_limit:g} s above 0"
+            )
+        if self.mip_levels is not None and not 0 <= self.mip_levels < self.resolution.bit_length():
+            raise UnwrapError(
+                f"unwrap: a texture of {self.resolution} texels has mip levels 0 to {self.resolution.bit_length() - 1}, "
+                f"and no level {self.mip_levels}"
             )

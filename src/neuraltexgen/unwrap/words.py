@@ -17,4 +17,11 @@ def figure_rows(figures: UnwrapFigures) -> tuple[tuple[str, str], ...]:
         ("overlap", f"{figures.overlap:.2%} of the used texels"),
         ("folded", f"{figures.flipped:,} of {counted:,} faces; {figures.mirrored_charts:,} charts are mirrored"),
         ("density", f"{low:.4g}, {middle:.4g}, {high:.4g} texels a unit (5 %, half, 95 % of the surface)"),
+        ("mip levels", _mips(figures.mip_level)),
     )
+
+
+def _mips(level: int) -> str:
+    if level < 0:
+        return "lookups at the full size already read two charts at once"
+    return f"lookups keep to their charts at level {level}" if level == 0 else f"lookups keep to their charts up to {level}"

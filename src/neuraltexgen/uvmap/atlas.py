@@ -84,9 +84,9 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
         # > 0: squared distance of the nearest face so far; <= 0: minus how deep the centre lies inside its face.
         distance = np.full((last - first + 1, width), np.inf)
         for face in range(len(corners)):
-            top, bottom = _span(corners[face, :, 1], first, last, rim)
+            top, bottom = span(corners[face, :, 1], first, last, rim)
             if top <= bottom:
-                left, right = _span(corners[face, :, 0], 0, width - 1, rim)
+                left, right = span(corners[face, :, 0], 0, width - 1, rim)
                 for i in range(top, bottom + 1):
                     for j in range(left, right + 1):
                         overlaps[band] += _visit(
@@ -96,7 +96,7 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
 
 @njit(cache=True)
 @no_type_check
-def _span(values, first, last, rim):
+def span(values, first, last, rim):
     """Integers in [first, last] that lie within the values' range, or less than one outside it with the rim."""
     low, high = min(values[0], values[1], values[2]), max(values[0], values[1], values[2])
     reach = 1.0 if rim else EDGE
@@ -127,7 +127,7 @@ def _visit(triangle, face, i, j, rim, distance, face_ids, barycentrics, covered)
         covered[i, j] = True
         w0, w1, w2 = max(sign * e0, 0.0), max(sign * e1, 0.0), max(sign * e2, 0.0)
         _claim(face, w0, w1, w2, face_ids, barycentrics[i, j], i, j)
-    elif rim and distance[j] > 0 and _reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
+    elif rim and distance[j] > 0 and reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
         d, w0, w1, w2 = _nearest(ax, ay, bx, by, cx, cy)
         if d < distance[j]:
             distance[j] = d
@@ -145,7 +145,7 @@ def _claim(face, w0, w1, w2, face_ids, weights, i, j):
 
 @njit(cache=True)
 @no_type_check
-def _reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
+def reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
     """Whether the triangle meets the open square of half side 1 about the origin: separating axes of its edges."""
     return (
         e0 + abs(cx - bx) + abs(cy - by) > 0
