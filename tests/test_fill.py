@@ -5,13 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from lookups import bilinear, surface_uvs
 from neuraltexgen.errors import FitError, MeshError
 from neuraltexgen.fill import fill_texture
 from neuraltexgen.fill.diffuse import diffuse_colours
 from neuraltexgen.fill.gutters import spread_nearest
 from neuraltexgen.scene import Mesh
 from neuraltexgen.uvmap.atlas import rasterise_atlas
-from lookups import bilinear, surface_uvs
 
 MAGENTA = (1.0, 0.0, 1.0)
 

@@ -55,7 +55,7 @@ class Texture:
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """With new uvs: charts as far apart as lookups at mip levels 0 to N take. Not given: 4 texels, enough for level 1."""
+    """With new uvs: charts as far apart as lookups at mip levels 0 to N take; 4 texels, enough for 1, if not given."""
     simplify: Annotated[int | None, tyro.conf.arg(metavar="FACES")] = None
     """First reduce the mesh to so many faces; needs neuraltexgen[open3d]."""
     holdout: str = "8"

@@ -55,8 +55,8 @@ class UnwrapSettings:
             raise UnwrapError(
                 f"unwrap: partitions {self.partitions} must be at least 1, the time limit {self.time_limit:g} s above 0"
             )
-        if self.mip_levels is not None and not 0 <= self.mip_levels < self.resolution.bit_length():
+        coarsest = self.resolution.bit_length() - 1
+        if self.mip_levels is not None and not 0 <= self.mip_levels <= coarsest:
             raise UnwrapError(
-                f"unwrap: a texture of {self.resolution} texels has mip levels 0 to {self.resolution.bit_length() - 1}, "
-                f"and no level {self.mip_levels}"
+                f"unwrap: a texture of {self.resolution} texels has mip levels 0 to {coarsest}, not {self.mip_levels}"
             )

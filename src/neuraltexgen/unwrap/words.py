@@ -24,4 +24,4 @@ def figure_rows(figures: UnwrapFigures) -> tuple[tuple[str, str], ...]:
 def _mips(level: int) -> str:
     if level < 0:
         return "lookups at the full size already read two charts at once"
-    return f"lookups keep to their charts at level {level}" if level == 0 else f"lookups keep to their charts up to {level}"
+    return f"lookups keep to their charts at level 0{f' to {level}' if level else ''}"
