@@ -41,7 +41,7 @@ def block_charts(
 def keep_to_charts(
     nearest: Int32[np.ndarray, "h w"], serves: Int32[np.ndarray, "h w"], charts: Int32[np.ndarray, "h w"], reach: int
 ) -> None:
-    """Replaces, in place, `nearest` sources (flat indices; -1: none wanted) that aren't on the chart that a texel serves.
+    """Replaces, in place, `nearest` sources (flat indices; -1: none wanted) off the chart that the texel serves.
 
     By the nearest texel of that chart (`charts`, -1: none), if one is within `reach` texels in x and y.
     """
