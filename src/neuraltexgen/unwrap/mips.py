@@ -5,6 +5,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from neuraltexgen.pages import face_pages
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap.seams import merge_positions
 from neuraltexgen.uvmap.atlas import reached, span
@@ -12,6 +13,9 @@ from neuraltexgen.uvmap.charts import face_charts, mesh_uvs
 
 EDGE = 1e-7
 """What comes this much nearer than a texel (or twice an area, in texels²) is not read: uvs are rounded."""
+
+APART = 4
+"""Rows between pages."""
 
 
 def gap_for(level: int) -> int:
@@ -32,9 +36,14 @@ def clean_level(mesh: Mesh, resolution: int) -> int:
     """
     uvs, uv_faces = mesh_uvs(mesh)
     charts = face_charts(Mesh(mesh.vertices, merge_positions(mesh.vertices)[mesh.faces], uvs, uv_faces))
-    corners = uvs[uv_faces]
+    corners, page = uvs[uv_faces] * (1, mesh.pages), face_pages(mesh)[:, None]
     side, level = resolution, -1
-    while _clean(corners * side - 0.5, charts, side):
+    while True:
+        # Pages are looked at with rows between them, which no lookup reads across.
+        texels = corners * side - 0.5
+        texels[..., 1] += APART * page
+        if not _clean(texels, charts, (mesh.pages * (side + APART), side)):
+            break
         level += 1
         if side % 2:
             break
@@ -44,17 +53,17 @@ def clean_level(mesh: Mesh, resolution: int) -> int:
 
 @njit(cache=True)
 @no_type_check
-def _clean(corners, charts, side):
-    """Whether each texel of a level (side x side; corners in texels, centres whole numbers) is read from one chart."""
-    reader = np.full((side, side), -1, np.int32)
+def _clean(corners, charts, size):
+    """Whether each texel of a level (corners in texels, centres whole numbers) is read from one chart."""
+    reader = np.full(size, -1, np.int32)
     for face in range(len(corners)):
         (ax, ay), (bx, by), (cx, cy) = corners[face, 0], corners[face, 1], corners[face, 2]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0:
             continue
         sign = 1.0 if area > 0 else -1.0
-        top, bottom = span(corners[face, :, 1], 0, side - 1, True)
-        left, right = span(corners[face, :, 0], 0, side - 1, True)
+        top, bottom = span(corners[face, :, 1], 0, size[0] - 1, True)
+        left, right = span(corners[face, :, 0], 0, size[1] - 1, True)
         for i in range(top, bottom + 1):
             for j in range(left, right + 1):
                 if reader[i, j] == charts[face]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neuraltexgen.errors import UnwrapError
+from neuraltexgen.pages import MOST_PAGES
 from neuraltexgen.unwrap.mips import gap_for
 
 MethodName = Literal[
@@ -31,7 +32,9 @@ class UnwrapSettings:
     `resolution` and `gutter`, in texels: charts keep `gutter` texels apart on a texture of that size, and as many more
     as `mip_levels` takes: lookups at mip levels 0 to that one then keep to their charts; None: to no level in
     particular. `partitions`: pieces that uvatlas works on at the same time. `time_limit`: seconds that a back end in a
-    process of its own gets. Raises UnwrapError: a number that can't be.
+    process of its own gets. `pages`: how many textures of that size the charts are spread over; None: one, or as many
+    as are needed where `texels_per_unit` is given, which fixes the scale (the root of texels over surface); `pages` is
+    then a limit. Raises UnwrapError: a number that can't be.
     """
 
     method: MethodName = "auto"
@@ -40,11 +43,8 @@ class UnwrapSettings:
     partitions: int = 1
     time_limit: float = 1800.0
     mip_levels: int | None = None
-
-    @property
-    def gap(self) -> int:
-        """Texels between charts: the gutter, or what the mip levels take if that is more."""
-        return self.gutter if self.mip_levels is None else max(self.gutter, gap_for(self.mip_levels))
+    pages: int | None = None
+    texels_per_unit: float | None = None
 
     def __post_init__(self) -> None:
         if self.resolution < 16 or self.gutter < 0:
@@ -60,3 +60,17 @@ class UnwrapSettings:
             raise UnwrapError(
                 f"unwrap: a texture of {self.resolution} texels has mip levels 0 to {coarsest}, not {self.mip_levels}"
             )
+        if self.pages is not None and not 1 <= self.pages <= MOST_PAGES:
+            raise UnwrapError(f"unwrap: {self.pages} pages, 1 to {MOST_PAGES} are possible", fix="--pages 4")
+        if self.texels_per_unit is not None and not 0 < self.texels_per_unit < float("inf"):
+            raise UnwrapError(f"unwrap: {self.texels_per_unit:g} texels a unit must be positive and finite")
+
+    @property
+    def gap(self) -> int:
+        """Texels between charts: the gutter, or what the mip levels take if that is more."""
+        return self.gutter if self.mip_levels is None else max(self.gutter, gap_for(self.mip_levels))
+
+    @property
+    def paged(self) -> bool:
+        """Whether there may be several pages, or the scale is given."""
+        return self.texels_per_unit is not None or (self.pages or 1) > 1
