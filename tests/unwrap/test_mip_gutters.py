@@ -113,6 +113,14 @@ def test_the_gap_is_exact(apart: float, level: int) -> None:
     assert level < 0 or gap_for(level) <= apart
 
 
+def test_large_textures_are_filled_as_well_and_keep_the_gap() -> None:
+    """Their scale is looked for on coarse cells first, where gutters are as wide or wider."""
+    small, large = (unwrap(torus(), UnwrapSettings("fast", side, side // 512))[0] for side in (1024, 4096))
+    used = [rasterise_atlas(mesh, (1024, 1024)).covered.mean() for mesh in (small, large)]
+    assert used[1] > 0.97 * used[0]
+    assert clean_level(large, 4096) >= 2
+
+
 FACES = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], dtype=np.int32)
 
 
