@@ -1,13 +1,13 @@
 """Views of a band of a texture's rows: the same photos, UV maps moved into the band, what looks past it left out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import FitView, Views, pack_view
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def crop_view(view: FitView, band: Band) -> FitView:
     uv, seen = view.uv.clone(), view.seen
     uv[..., 1], inside = band.place(uv[..., 1])
     kept = (inside | ~seen).all(dim=2)
-    return replace(view, uv=uv, seen=seen & inside, confidence=view.confidence * kept)
+    confidence = view.confidence * kept
+    return pack_view(view.name, view.photo, uv.clamp(0, 1), seen & inside, confidence, view.footprint)
 
 
 def pixels_in_bands(views: Views, bands: Sequence[Band]) -> Int64[np.ndarray, "v b1"]:

@@ -35,7 +35,7 @@ def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> 
     for _, view in views.stream(indices):
         valid = view.confidence > 0
         splat(valid.float()[..., None], view.uv, valid, weight)
-        footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.uv.shape[2] ** 0.5)
+        footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.samples**0.5)
     return grow(weight[..., 0] > SEEN_WEIGHT, footprints)
 
 

@@ -268,14 +268,21 @@ def _room(square, runs, width, y):
 @njit(cache=True)
 @no_type_check
 def _take(square, mask, x, y):
-    """Takes the mask's texels, its lower left corner at (x, y), and finds the runs of these rows anew."""
+    """Takes the mask's texels, its lower left corner at (x, y), and finds the runs anew that they are part of."""
     taken, ends = square.taken, square.ends
     side = len(ends)
     for i in range(mask.shape[0]):
+        first, last = -1, -1
         for j in range(mask.shape[1]):
-            taken[y + i, x + j] |= mask[i, j]
-        end = side
-        for column in range(side - 1, -1, -1):
-            if column < side - 1 and taken[y + i, column] != taken[y + i, column + 1]:
+            if mask[i, j]:
+                taken[y + i, x + j] = True
+                first, last = (x + j if first < 0 else first), x + j
+        if first < 0:
+            continue
+        end = -ends[y + i, last + 1] if last + 1 < side and taken[y + i, last + 1] else last + 1
+        for column in range(last, -1, -1):
+            if column < last and taken[y + i, column] != taken[y + i, column + 1]:
+                if column + 1 < first:
+                    break
                 end = column + 1
             ends[y + i, column] = -end if taken[y + i, column] else end
