@@ -46,7 +46,7 @@ def picture(image: Shaped[np.ndarray, "h w c"], longest: int, quality: int = 86)
     return Picture(uri, shown.width, shown.height)
 
 
-def _reduced(image: Shaped[np.ndarray, "h w c"], longest: int) -> Shaped[np.ndarray, "h w c"]:
+def _reduced(image: Shaped[np.ndarray, "h w c"], longest: int) -> Shaped[np.ndarray, "H W c"]:
     """A far larger image by means over blocks, still at least twice as large as it is shown: so no copy is as large."""
     k = max(image.shape[:2]) // (2 * longest)
     if k < 2 or min(image.shape[:2]) < k or image.dtype == np.uint8:
