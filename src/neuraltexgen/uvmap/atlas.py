@@ -8,12 +8,16 @@ from jaxtyping import Float32, Float64, Int32
 from numba import njit, prange
 
 from neuraltexgen.errors import MeshError
+from neuraltexgen.pages import rows_mesh
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Mask
 from neuraltexgen.uvmap.charts import mesh_uvs
 
 BAND = 32
 """Rows that one thread rasterises at a time. Each band walks all faces in order, so the result is the same always."""
+
+AT_ONCE = 1 << 24
+"""Texels that `coverage` looks at together."""
 
 EDGE = 1e-9
 """Centres this near to an edge (twice a triangle's area, texels²) count as inside, so that no crack stays open."""
@@ -37,6 +41,19 @@ class Atlas:
     overlapped: int
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """How many texels of each page have their centre in a face, and in several faces in all."""
+
+    pages: tuple[int, ...]
+    overlapped: int
+
+    @property
+    def covered(self) -> int:
+        """Texels with their centre in a face."""
+        return sum(self.pages)
+
+
 def rasterise_atlas(mesh: Mesh, size: tuple[int, int], rim: bool = False) -> Atlas:
     """Which face covers each texel's centre, for a texture of `size` (height, width) texels.
 
@@ -57,6 +74,29 @@ def rasterise_atlas(mesh: Mesh, size: tuple[int, int], rim: bool = False) -> Atl
     overlaps = np.zeros(-(-height // BAND), dtype=np.int64)
     _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps)
     return Atlas(face_ids, barycentrics, covered, int(overlaps.sum()))
+
+
+def coverage(mesh: Mesh, size: tuple[int, int]) -> Coverage:
+    """What a texture of `size` (height, width; the pages one above the other) has of the mesh, a few rows at a time.
+
+    Raises MeshError: as `rasterise_atlas`, or rows that are no multiple of the pages.
+    """
+    mesh_uvs(mesh)
+    height, width = size
+    if height % mesh.pages:
+        raise MeshError(f"{height} rows can't be cut into {mesh.pages} pages")
+    counts, overlapped, side = [], 0, height // mesh.pages
+    step = max(BAND, AT_ONCE // max(width, 1))
+    for page in range(mesh.pages):
+        counts.append(0)
+        for top in range(page * side, (page + 1) * side, step):
+            bottom = min(top + step, (page + 1) * side)
+            part = rows_mesh(mesh, top, bottom, height)
+            if part is not None:
+                atlas = rasterise_atlas(part, (bottom - top, width))
+                counts[-1] += int(np.count_nonzero(atlas.covered))
+                overlapped += atlas.overlapped
+    return Coverage(tuple(counts), overlapped)
 
 
 def texel_positions(mesh: Mesh, atlas: Atlas) -> Float64[np.ndarray, "n 3"]:
