@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from neuraltexgen.colour import fit_colour
-from neuraltexgen.kernels.sample import render, splat_weight
+from neuraltexgen.kernels.packed import Places, look_up, scatter_weight
+from neuraltexgen.kernels.sample import render
 from neuraltexgen.metrics import Score, psnr, score, sharpness
 from neuraltexgen.views import FitView, Views
 
@@ -30,7 +31,7 @@ def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> 
     weight = torch.zeros(size, device=views.device)
     footprints = []
     for _, view in views.stream(indices):
-        weight += splat_weight(view.uv, (view.confidence > 0).float(), size)
+        weight += scatter_weight((view.trust > 0).float(), view.places, size)
         footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.samples**0.5)
     return grow(weight > SEEN_WEIGHT, footprints)
 
@@ -58,8 +59,11 @@ def score_view(texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tens
 
 @torch.no_grad()
 def quick_score(texture: Float32[Tensor, "H W c"], view: FitView, mask: Bool[Tensor, "h w"]) -> tuple[float, float]:
-    """PSNR after the colour fit, and sharpness, over masked pixels: what a curve over passes needs, without SSIM."""
-    plain, photo = render(texture.clamp(0, 1), view.uv, view.valid), view.colours()
+    """PSNR after the colour fit, and sharpness, over masked pixels: what a curve over passes needs, without SSIM.
+
+    The texture is clipped to [0, 1] already, once for all views.
+    """
+    plain, photo = look_up(texture, Places(view.low, view.high, mask.to(torch.uint8))), view.colours()
     gain, offset = fit_colour(plain, photo, mask.float())
     fitted = gain * plain + offset
     return psnr(fitted, photo, mask), sharpness(fitted, photo, mask)

@@ -153,7 +153,8 @@ class _Watch:
         self.masks = {i: scored_pixels(views[i], self.seen) for i in held}
 
     def __call__(self, record: PassRecord, texture: Tensor) -> tuple[float, ...]:
-        scores = [quick_score(texture, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
+        clipped = texture.clamp(0, 1)
+        scores = [quick_score(clipped, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 

@@ -59,11 +59,18 @@ def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result:
     splat(gradient, unpack_uv(places.low, places.high), places.trust > 0, result)
 
 
-def scatter_trust(places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
-    """How much each texel counts in the pixels, each as much as its confidence; size = (H, W)."""
-    result = torch.zeros(*size, 1, device=places.trust.device)
-    scatter(unpack_share(places.trust)[..., None], places, result)
+def scatter_weight(
+    weight: Float32[Tensor, "h w"], places: Places, size: tuple[int, int]
+) -> Float32[Tensor, "H W"]:
+    """How much each texel counts in the weighted pixels that have confidence; size = (H, W)."""
+    result = torch.zeros(*size, 1, device=weight.device)
+    scatter(weight[..., None], places, result)
     return result[..., 0]
+
+
+def scatter_trust(places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
+    """The same, each pixel as much as its confidence."""
+    return scatter_weight(unpack_share(places.trust), places, size)
 
 
 def pack_uv(uv: Float32[Tensor, "h w s 2"]) -> tuple[UInt16[Tensor, "h w s 2"], UInt8[Tensor, "h w s"]]:

@@ -171,8 +171,9 @@ def _finish(slope, above, below, across, channels, share, gain, gradient):
     """Writes a row's gradient in the render: each value is the far end of the pairs above and to the left."""
     for i in range(len(slope)):
         slope[i] += above[i] - below[i] - across[i]
-    for i in range(channels, len(slope)):
-        slope[i] += across[i - channels]
+    later = slope[channels:]
+    for i in range(len(later)):
+        later[i] += across[i]
     for i in range(len(slope)):
         gradient[i] = slope[i] * share[i] * gain[i]
 
