@@ -25,6 +25,9 @@ BAND = 16
 
 FLAGS = {"contract"}
 
+ONE, TWO = np.uintp(1), np.uintp(2)
+"""Unsigned sums index without a test for negative numbers."""
+
 
 def look_up(texture: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.ndarray, image: np.ndarray) -> None:
     """Writes the render (h w c) of a texture (H W c) at packed places into `image`; 0 where the trust is 0."""
@@ -80,13 +83,14 @@ def _read_three(texture, size, at, fx, fy, trust, image):
     for col in range(len(trust)):
         red, green, blue = np.float32(0), np.float32(0), np.float32(0)
         if trust[col] > 0:
-            for i in range(col * samples, (col + 1) * samples):
+            for sample in range(samples):
+                i = np.uintp(col * samples + sample)
                 a = np.uintp(at[i])
                 b, d = a + right, a + down
                 e = d + right
                 red += _mix(texture[a], texture[b], texture[d], texture[e], fx[i], fy[i])
-                green += _mix(texture[a + 1], texture[b + 1], texture[d + 1], texture[e + 1], fx[i], fy[i])
-                blue += _mix(texture[a + 2], texture[b + 2], texture[d + 2], texture[e + 2], fx[i], fy[i])
+                green += _mix(texture[a + ONE], texture[b + ONE], texture[d + ONE], texture[e + ONE], fx[i], fy[i])
+                blue += _mix(texture[a + TWO], texture[b + TWO], texture[d + TWO], texture[e + TWO], fx[i], fy[i])
         image[col, 0], image[col, 1], image[col, 2] = share * red, share * green, share * blue
 
 
@@ -116,10 +120,11 @@ def _add_three(gradient, trust, at, fx, fy, own, size, result):
         if trust[col] == 0:
             continue
         red, green, blue = share * gradient[col, 0], share * gradient[col, 1], share * gradient[col, 2]
-        for i in range(col * samples, (col + 1) * samples):
+        for sample in range(samples):
+            i = np.uintp(col * samples + sample)
             a = np.uintp(at[i])
             if first <= a < end:
-                _add_pair(result, a, right, 1 - fy[i], fx[i], red, green, blue)
+                _add_pair(result, a, right, np.float32(1) - fy[i], fx[i], red, green, blue)
             if first <= a + down < end:
                 _add_pair(result, a + down, right, fy[i], fx[i], red, green, blue)
 
@@ -193,11 +198,11 @@ def _add_pair(result, a, right, weight, u, red, green, blue):
     far = weight * u
     near, b = weight - far, a + right
     result[a] += near * red
-    result[a + 1] += near * green
-    result[a + 2] += near * blue
+    result[a + ONE] += near * green
+    result[a + TWO] += near * blue
     result[b] += far * red
-    result[b + 1] += far * green
-    result[b + 2] += far * blue
+    result[b + ONE] += far * green
+    result[b + TWO] += far * blue
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
