@@ -59,9 +59,7 @@ def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result:
     splat(gradient, unpack_uv(places.low, places.high), places.trust > 0, result)
 
 
-def scatter_weight(
-    weight: Float32[Tensor, "h w"], places: Places, size: tuple[int, int]
-) -> Float32[Tensor, "H W"]:
+def scatter_weight(weight: Float32[Tensor, "h w"], places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
     """How much each texel counts in the weighted pixels that have confidence; size = (H, W)."""
     result = torch.zeros(*size, 1, device=weight.device)
     scatter(weight[..., None], places, result)

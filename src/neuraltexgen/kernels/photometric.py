@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neuraltexgen.kernels.cpu import packed as cpu_packed
 from neuraltexgen.kernels.cpu import photometric as cpu
+from neuraltexgen.kernels.cuda import photometric as cuda
 from neuraltexgen.kernels.packed import Places, look_up, scatter, unpack_share, unpack_uv
 
 HUBER_DELTA = 0.05
@@ -59,6 +60,36 @@ class Target(NamedTuple):
 
     photo: Photo
     trust: UInt8[Tensor, "h w"]
+
+
+class Stack(NamedTuple):
+    """Several views of one size, one behind the other: v before each field's own axes.
+
+    `weight`: how much each view's gradient counts. `counts`: what `cuda.photometric.count_pairs` gives, if it is known.
+    """
+
+    places: Places
+    photo: Tensor
+    colour: Colour
+    weight: Float[Tensor, " v"]
+    counts: Float[Tensor, "v 3"] | None = None
+
+
+def photometric_pass(
+    texture: Float[Tensor, "H W c"], stack: Stack, losses: PhotoLosses, result: Float[Tensor, "H W c"]
+) -> Float[Tensor, " v"]:
+    """Adds the gradients of several views' losses to `result`, each times its weight; returns the losses.
+
+    On CUDA with float32 and 3 channels it is a few launches for all views, by the Triton twin; else a step a view.
+    """
+    if texture.device.type == "cuda" and texture.dtype == torch.float32 and texture.shape[2] == 3:
+        return cuda.photometric_pass(texture, stack, losses, (HUBER_DELTA, CHARBONNIER_EPSILON), result)
+    found = []
+    for index, weight in enumerate(stack.weight.tolist()):
+        places = Places(*(field[index] for field in stack.places))
+        colour = Colour(*(field[index] for field in stack.colour))
+        found.append(photometric_step(texture, places, stack.photo[index], colour, losses, result, weight))
+    return torch.stack(found)
 
 
 def photometric_step(
