@@ -17,7 +17,7 @@ from torch import Tensor
 from neuraltexgen.kernels.cpu import packed as cpu_packed
 from neuraltexgen.kernels.cpu import photometric as cpu
 from neuraltexgen.kernels.cuda import photometric as cuda
-from neuraltexgen.kernels.packed import Places, look_up, scatter, unpack_share, unpack_uv
+from neuraltexgen.kernels.packed import Places, Scratch, look_up, on_cuda, scatter, unpack_share, unpack_uv
 
 HUBER_DELTA = 0.05
 """Where `huber` turns from quadratic to linear, in units of colour: about the noise of an 8-bit photo's pixel."""
@@ -82,13 +82,16 @@ def photometric_pass(
 
     On CUDA with float32 and 3 channels it is a few launches for all views, by the Triton twin; else a step a view.
     """
-    if texture.device.type == "cuda" and texture.dtype == torch.float32 and texture.shape[2] == 3:
+    if on_cuda(texture):
         return cuda.photometric_pass(texture, stack, losses, (HUBER_DELTA, CHARBONNIER_EPSILON), result)
-    found = []
+    found, scratch = [], Scratch()
     for index, weight in enumerate(stack.weight.tolist()):
         places = Places(*(field[index] for field in stack.places))
         colour = Colour(*(field[index] for field in stack.colour))
-        found.append(photometric_step(texture, places, stack.photo[index], colour, losses, result, weight))
+        image = look_up(texture, places, scratch)
+        compared = compare(image, Target(stack.photo[index], places.trust), colour, losses, weight, scratch=scratch)
+        scatter(compared.gradient, places, result)
+        found.append(compared.loss)
     return torch.stack(found)
 
 
@@ -114,14 +117,17 @@ def compare(
     losses: PhotoLosses,
     weight: float = 1.0,
     sharpness_every: int = 0,
+    scratch: Scratch | None = None,
 ) -> Compared:
     """The loss of a render, and weight x its gradient; sharpness over every so many rows, or not at all for 0.
 
-    Where a pixel has no confidence, neither render nor photo is read. float32 on the CPU takes the numba twin,
-    everything else the definition.
+    Where a pixel has no confidence, neither render nor photo is read. float32 on the CPU takes the numba twin, the
+    gradient into `scratch` if it is given; on CUDA with 3 channels the Triton twin; everything else the definition.
     """
     if image.device.type == "cpu" and image.dtype == torch.float32:
-        return _compare_on_cpu(image, target, colour, losses, weight, sharpness_every)
+        return _compare_on_cpu(image, target, (colour, weight), losses, sharpness_every, scratch or Scratch())
+    if on_cuda(image):
+        return _compare_on_cuda(image, target, (colour, weight), losses, sharpness_every)
     return compare_definition(image, target, colour, losses, weight, sharpness_every)
 
 
@@ -229,12 +235,33 @@ def _colours(photo: Photo) -> Float[Tensor, "h w c"]:
     return photo.float() / 255 if photo.dtype == torch.uint8 else photo
 
 
+def _compare_on_cuda(
+    image: Tensor, target: Target, look: tuple[Colour, float], losses: PhotoLosses, every: int
+) -> Compared:
+    """The residuals by PyTorch, their slopes by Triton."""
+    colour, weight = look
+    share = unpack_share(target.trust)[..., None]
+    shown = colour.gain * image + colour.offset - _colours(target.photo)
+    field = F.pad(torch.where(share > 0, share * shown, 0), (0, 1))[None]
+    nothing = torch.empty(1, *image.shape[:2], 1, dtype=torch.uint8, device=image.device)
+    places = Places(
+        nothing.expand(-1, -1, -1, 4).contiguous().view(torch.uint16)[..., None, :], nothing, target.trust[None]
+    )
+    weights = torch.full((1,), weight, device=image.device)
+    stack = Stack(places, target.photo[None], Colour(colour.gain[None], colour.offset[None]), weights)
+    gradient = torch.empty_like(field)
+    loss = cuda.slopes(field, stack, losses, (HUBER_DELTA, CHARBONNIER_EPSILON), gradient, scattered=False)
+    measured = sharpness_definition(image, target, colour, every) if every > 0 else nan
+    return Compared(loss[0], gradient[0, ..., :3], measured)
+
+
 def _compare_on_cpu(
-    image: Tensor, target: Target, colour: Colour, losses: PhotoLosses, weight: float, every: int
+    image: Tensor, target: Target, look: tuple[Colour, float], losses: PhotoLosses, every: int, scratch: Scratch
 ) -> Compared:
     height, width, channels = image.shape
+    colour, weight = look
     photo, trust = target.photo.reshape(height, -1).numpy(), target.trust.numpy()
-    gradient = torch.empty(height, width, channels)
+    gradient = scratch.image("gradient", (height, width, channels))
     sums = np.empty((-(-height // cpu_packed.STRIP), 5))
     pixels, across, down = (1.0 / max(1, count * channels) for count in cpu.count_pairs(trust))
     single = (losses.l1, losses.l2, losses.huber, losses.charbonnier)
