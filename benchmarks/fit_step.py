@@ -2,9 +2,9 @@
 
 python -m benchmarks.fit_step [--device cpu|cuda] [--views N] [--repeats N]
 
-Plain: four levels looked up by `grid_sample`, autograd, dense gradients, PyTorch's Adam. Ours: packed views and the fused
-step. Views are made up: charts of 64 x 64 pixels strewn over the atlas, about a texel a pixel, every tenth pixel hidden.
-A pass is every view once and one step of the optimiser. Ours is checked against its definition before it is timed.
+Plain: four levels looked up by `grid_sample`, autograd, dense gradients, PyTorch's Adam. Ours: packed views and the
+fused step. Views are made up: charts of 64 x 64 pixels strewn over the atlas, a texel a pixel, every tenth pixel
+hidden. A pass is every view once and one step of the optimiser. Ours is checked against its definition before it is timed.
 """
 
 import argparse
@@ -192,8 +192,9 @@ def now(device: torch.device) -> float:
 
 
 def least(stack: Stack, device: torch.device) -> dict[str, float]:
-    """The machine's bandwidth (a copy of 256 MiB), and how long the least bytes of a pass take at it: every view's once,
-    the texture's levels, their moments and gradient, read and written once.
+    """The machine's bandwidth (a copy of 256 MiB), and how long the least bytes of a pass take at it.
+
+    That is every view's once; the texture's levels, their moments and gradient, read and written once.
     """
     block = torch.ones(1 << 26, device=device)
     other = torch.empty_like(block)

@@ -166,7 +166,7 @@ class _Run:
             )
         if self.settings.exposure:
             self.texture.recolour(*self.colours.fix_gauge())
-            self.descent.compose()
+        self.descent.compose()  # as a run that is taken up after this pass does
         seconds = time.monotonic() - self._started
         self.history.append(PassRecord(number + 1, losses / len(order), seconds))
 

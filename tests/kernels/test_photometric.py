@@ -99,7 +99,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "one pixel": lambda: case(photo=(1, 1), unseen=-1.0),
     "one row": lambda: case(photo=(1, 30)),
     "one column": lambda: case(photo=(30, 1)),
-    "one texel": lambda: case(size=(1, 1)),
+    "one texel": lambda: case(size=(1, 1), photo=(5, 6)),
     "one row of texels": lambda: case(size=(1, 9)),
     "one column of texels": lambda: case(size=(9, 1)),
 }

@@ -1,4 +1,4 @@
-"""The Triton twins of the photometric step, run by Triton's interpreter in a process of its own, against the definition."""
+"""The Triton twins of the photometric step against the definition, by Triton's interpreter in its own process."""
 
 import importlib.util
 import os

@@ -1,7 +1,7 @@
 """Packed uvs and masks: 20-bit fixed-point coordinates in five bytes a place, masks as bits; what cached views hold.
 
-A coordinate is code / 2^20, which float32 holds exactly: decoding the codes or looking up the unpacked uvs is the same to
-the bit. Rounding moves a place by at most 1/2^21, which is 1/128 texel in a texture of 16,384.
+A coordinate is code / 2^20, which float32 holds exactly: decoding the codes or looking up the unpacked uvs is the
+same to the bit. Rounding moves a place by at most 1/2^21, which is 1/128 texel in a texture of 16,384.
 """
 
 from typing import NamedTuple
@@ -54,7 +54,8 @@ def look_up(texture: Float[Tensor, "H W c"], places: Places, scratch: Scratch | 
     if not _on_cpu(texture):
         return look_up_definition(texture, places)
     image = (scratch or Scratch()).image("render", (*places.trust.shape, texture.shape[2]))
-    cpu_packed.look_up(texture.detach().contiguous().numpy(), *(field.numpy() for field in places), image.numpy())
+    low, high, trust = (field.numpy() for field in places)
+    cpu_packed.look_up(texture.detach().contiguous().numpy(), low, high, trust, image.numpy())
     return image
 
 
@@ -73,7 +74,8 @@ def scatter(gradient: Float[Tensor, "h w c"], places: Places, result: Float[Tens
         return
     if not result.is_contiguous():
         raise ValueError("scatter adds in place: its result must be contiguous")
-    cpu_packed.scatter(gradient.contiguous().numpy(), *(field.numpy() for field in places), result.numpy())
+    low, high, trust = (field.numpy() for field in places)
+    cpu_packed.scatter(gradient.contiguous().numpy(), low, high, trust, result.numpy())
 
 
 def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result: Float[Tensor, "H W c"]) -> None:

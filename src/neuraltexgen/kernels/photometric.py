@@ -1,4 +1,4 @@
-"""The photometric step: look a view up, compare it with its photo, scatter the gradient. Its definition in plain PyTorch.
+"""The photometric step: look a view up, compare it with its photo, scatter the gradient; its definition in PyTorch.
 
 The losses are those of single values and of neighbours' differences; where all of a fit's losses are among them, a step
 needs no autograd.
@@ -48,7 +48,7 @@ class Colour(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A loss, its gradient in the render, and the render's sharpness over the photo's (NaN where it was not measured)."""
+    """A loss, its gradient in the render, and the render's sharpness over the photo's (NaN if not measured)."""
 
     loss: Float[Tensor, ""]
     gradient: Float[Tensor, "h w c"]
@@ -192,7 +192,8 @@ def block_means(
     """Weighted means of render and photo over blocks of block x block pixels, and each block's mean weight.
 
     A pixel's weight is its confidence x the share of its samples whose nearest texel is `shared` (1, else 0). Means of
-    blocks without weight are 0; blocks at the right and lower edge may be smaller. Float32 on the CPU takes the numba twin, everything else the definition.
+    blocks without weight are 0; blocks at the right and lower edge may be smaller. Float32 on the CPU takes the numba
+    twin, everything else the definition.
     """
     if image.device.type == "cpu" and image.dtype == torch.float32:
         sums = _block_sums_on_cpu(image, photo, places, shared, block)
@@ -291,8 +292,8 @@ def _block_sums_on_cpu(image: Tensor, photo: Photo, places: Places, shared: Tens
         raise ValueError(f"blocks of {block} pixels: a multiple of {cpu_packed.STRIP} is needed")
     strips, per_block = -(-height // cpu_packed.STRIP), block // cpu_packed.STRIP
     sums = np.zeros((-(-strips // per_block) * per_block, -(-width // block), 1 + 2 * channels), np.float32)
-    fields = (field.numpy() for field in places)
-    cpu.block_sums(image.contiguous().numpy(), photo.numpy(), *fields, shared.numpy(), block, sums)
+    low, high, trust = (field.numpy() for field in places)
+    cpu.block_sums(image.contiguous().numpy(), photo.numpy(), low, high, trust, shared.numpy(), block, sums)
     total = sums.reshape(-1, per_block, *sums.shape[1:]).sum(axis=1)
     total /= 255 * places.high.shape[2]
     if photo.dtype == torch.uint8:

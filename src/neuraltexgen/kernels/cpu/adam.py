@@ -1,6 +1,6 @@
-"""numba twin of `descent.PyramidDescent`: Adam on one pyramid level and its composition, one pass over memory, float32, C order.
+"""numba twin of `descent.PyramidDescent`: Adam on one pyramid level and its composition, in one pass over memory.
 
-What neither has nor had a gradient is only read: of an atlas that is a good part.
+Float32, C order. What neither has nor had a gradient is only read: of an atlas that is a good part.
 """
 
 from typing import no_type_check

@@ -2,7 +2,7 @@
 
 Rows of the photo are shared out among threads while looking up, rows of the texture while scattering: no races, and
 every texel sums its pixels in the order of the photo, whatever the number of threads. Codes are decoded a stretch at a
-time, which vectorises; three channels have loops of their own, since constant inner loops are what lets LLVM unroll them.
+time, which vectorises; three channels have loops of their own, unrolled.
 """
 
 from typing import no_type_check

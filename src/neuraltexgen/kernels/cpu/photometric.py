@@ -166,7 +166,7 @@ def _pixels(field, weights, bends, slope):
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
 def _pairs(far, near, far_share, near_share, weight, pull):
-    """Writes weight x the sign of far - near, 0 where one of both has no confidence; returns weight x Σ |far - near|."""
+    """Writes weight x the sign of far - near, 0 where one of both has no confidence; returns weight x their sum."""
     value = np.float32(0)
     for i in range(len(far)):
         difference = far[i] - near[i] if (far_share[i] > 0) & (near_share[i] > 0) else np.float32(0)

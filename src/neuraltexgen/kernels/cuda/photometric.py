@@ -1,6 +1,7 @@
 """Triton twins of `kernels.photometric`, for views stacked behind each other, float32 and 3 channels.
 
-A texel has four floats here, the last one 0: it is one load, and one vectorised atomic where the device has it (Hopper).
+A texel has four floats here, the last one 0: it is one load, and one atomic where the device has those of
+four floats (Hopper).
 Whole stacks are two launches: residuals, then their slopes scattered into the texture.
 """
 
@@ -57,7 +58,7 @@ def residuals(texture: Tensor, stack: Stack) -> Tensor:
 def slopes(
     field: Tensor, stack: Stack, losses: PhotoLosses, bends: tuple[float, float], result: Tensor, scattered: bool
 ) -> Tensor:
-    """The losses of residuals, and their gradients: written as images (v h w 4), or scattered into a texture (H W 4)."""
+    """The losses of residuals, and their gradients: written as images (v h w 4) or scattered into a texture (H W 4)."""
     views, height, width, samples = stack.places.high.shape
     counts = stack.counts if stack.counts is not None else count_pairs(stack.places.trust)
     single = torch.tensor([losses.l1, losses.l2, losses.huber, losses.charbonnier], device=field.device)
