@@ -52,14 +52,18 @@ class ViewColours:
         """The render in the colours of a view; gradients flow through to the render."""
         return self.gains[view] * render + self.offsets[view]
 
-    def update(self, view: int, render: Pixels, photo: Pixels, weight: Weights, prior: float = 0.0) -> None:
+    def update(
+        self, view: int, render: Pixels, photo: Pixels, weight: Weights, prior: float = 0.0, block: int = BLOCK
+    ) -> None:
         """Sets a view's gain and offset to the least-squares fit of its photo by the present render.
 
-        Both are averaged over blocks of 32 x 32 pixels first: noise, blur and small shifts, which would pull every
+        Both are averaged over blocks of 32 x 32 pixels (`block`) first: noise, blur and small shifts, which would pull every
         gain below 1, average out, while exposure does not. `prior`: weight, in pixels of ordinary contrast, with which
         the view holds to gain 1 and offset 0; it decides where little else does.
         """
-        self.gains[view], self.offsets[view] = fit_colour(*block_means(render, photo, weight), prior / BLOCK**2)
+        self.gains[view], self.offsets[view] = fit_colour(
+            *block_means(render, photo, weight, block), prior / block**2
+        )
 
     def fix_gauge(self) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
         """Makes gains average 1 and offsets 0; returns the (gain, offset) that the texture must take so that every
@@ -70,12 +74,14 @@ class ViewColours:
         return gain, offset
 
 
-def block_means(render: Pixels, photo: Pixels, weight: Weights) -> tuple[Blocks, Blocks, Float[Tensor, "rows cols"]]:
-    """Weighted means over blocks of BLOCK x BLOCK pixels, and each block's mean weight; smaller blocks at the edges."""
+def block_means(
+    render: Pixels, photo: Pixels, weight: Weights, block: int = BLOCK
+) -> tuple[Blocks, Blocks, Float[Tensor, "rows cols"]]:
+    """Weighted means over blocks of `block` x `block` pixels, and each block's mean weight; smaller blocks at the edges."""
     zero = torch.zeros((), dtype=render.dtype, device=render.device)
     images = torch.cat((render, photo), dim=2).permute(2, 0, 1)
     masked = torch.where(weight > 0, weight * images, zero)
-    means = F.avg_pool2d(torch.cat((weight[None], masked))[None], BLOCK, ceil_mode=True)[0]
+    means = F.avg_pool2d(torch.cat((weight[None], masked))[None], block, ceil_mode=True)[0]
     total = means[0]
     colours = (means[1:] / total.clamp(min=1e-12)).permute(1, 2, 0)
     channels = render.shape[2]

@@ -19,7 +19,9 @@ class FitSettings:
     sharpness relative to the render's, over the median view's) to this power, small differences aside; 0 is off.
     `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's. `clip`: the losses see
     colours within [0, 1] only. `seam_weight`: how much a texel's length of seam counts, beside a pixel, in drawing both
-    sides of it together; 0 is off. `network`: for the losses that look at VGG-16's features.
+    sides of it together; 0 is off. `solver`: adam, or direct, which solves normal equations and reads none of passes,
+    batch, learning rate, betas, schedule and damping; auto is direct where it can. `smoothness`: for direct, how much
+    the squared difference of neighbouring texels counts, beside a pixel. `network`: for the losses that look at VGG-16's features.
     """
 
     texture: TextureSettings = TextureSettings()
@@ -36,6 +38,8 @@ class FitSettings:
     compare_at: Literal["photo", "uvmap"] = "photo"
     clip: bool = False
     seam_weight: float = 0.05
+    solver: Literal["auto", "adam", "direct"] = "auto"
+    smoothness: float = 0.2
     network: NetworkSettings = NetworkSettings()
     seed: int = 0
 
