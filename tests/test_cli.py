@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from egl_here import needs_egl
 from neuraltexgen.images import read_exr
+from warm import SETTLED, run_warm
 
 COMMAND = Path(sys.executable).parent / "neuraltexgen"
 SCENES = Path(__file__).parents[2] / "shared" / "scenes"
@@ -23,18 +24,26 @@ SUBCOMMANDS = ("texture", "demo", "info", "doctor", "enhance", "unwrap", "uvmap"
 SMALL = ("--texture-size", "128", "--passes", "3")
 
 
-def run(
-    *arguments: str | Path, code: int = 0, cwd: Path | None = None, env: dict[str, str] | None = None
+def run_installed(
+    arguments: Sequence[str | Path], cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)],
+    return subprocess.run(
+        [COMMAND, *arguments],
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **(env or {})},
+        env={**os.environ, **SETTLED, **(env or {})},
     )
+
+
+def run(
+    *arguments: str | Path, code: int = 0, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The installed command's end; for arguments alone that of a fork of it, which starts at once."""
+    words = [str(argument) for argument in arguments]
+    done = run_warm(words) if cwd is None and env is None else run_installed(words, cwd, env)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done
@@ -50,7 +59,8 @@ def refused(*arguments: str | Path, env: dict[str, str] | None = None) -> list[s
 @pytest.fixture(scope="module")
 def textured(room_capture: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "textured with spaces"
-    done = run("texture", room_capture, "-o", out, *SMALL, "--holdout", "4", "--seed", "7")
+    done = run_installed(["texture", room_capture, "-o", out, *SMALL, "--holdout", "4", "--seed", "7"])
+    assert done.returncode == 0, done.stderr
     for word in ("6 fitted, 2 held out, 0 left out", "held-out PSNR", "held-out SSIM", "128 x 128", "report.html"):
         assert word in done.stdout
     return out
@@ -67,7 +77,8 @@ def test_every_subcommand_explains_itself(command: str) -> None:
 
 
 def test_the_command_alone_lists_its_subcommands() -> None:
-    done = run("--help")
+    done = run_installed(["--help"])
+    assert done.returncode == 0
     assert all(command in done.stdout for command in SUBCOMMANDS)
 
 
@@ -321,7 +332,9 @@ def test_a_place_that_cannot_be_written_is_no_traceback(room_capture: Path, tmp_
 
 def test_words_that_are_no_command_are_refused() -> None:
     assert run("paint", code=2).stdout == ""
-    assert run("texture", code=2).stdout == ""
+    refusal = run_installed(["texture"])
+    assert (refusal.returncode, refusal.stdout) == (2, "")
+    assert run("texture", code=2).stderr == refusal.stderr
 
 
 def test_an_interrupted_run_leaves_nothing_half_and_goes_on(room_capture: Path, tmp_path: Path) -> None:
