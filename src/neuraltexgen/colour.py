@@ -57,13 +57,11 @@ class ViewColours:
     ) -> None:
         """Sets a view's gain and offset to the least-squares fit of its photo by the present render.
 
-        Both are averaged over blocks of 32 x 32 pixels (`block`) first: noise, blur and small shifts, which would pull every
-        gain below 1, average out, while exposure does not. `prior`: weight, in pixels of ordinary contrast, with which
-        the view holds to gain 1 and offset 0; it decides where little else does.
+        Both are averaged over blocks of 32 x 32 pixels (`block`) first: noise, blur and small shifts, which would
+        pull every gain below 1, average out, while exposure does not. `prior`: weight, in pixels of ordinary contrast,
+        with which the view holds to gain 1 and offset 0; it decides where little else does.
         """
-        self.gains[view], self.offsets[view] = fit_colour(
-            *block_means(render, photo, weight, block), prior / block**2
-        )
+        self.gains[view], self.offsets[view] = fit_colour(*block_means(render, photo, weight, block), prior / block**2)
 
     def fix_gauge(self) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
         """Makes gains average 1 and offsets 0; returns the (gain, offset) that the texture must take so that every
@@ -77,7 +75,7 @@ class ViewColours:
 def block_means(
     render: Pixels, photo: Pixels, weight: Weights, block: int = BLOCK
 ) -> tuple[Blocks, Blocks, Float[Tensor, "rows cols"]]:
-    """Weighted means over blocks of `block` x `block` pixels, and each block's mean weight; smaller blocks at the edges."""
+    """Weighted means over blocks of `block` x `block` pixels, and each block's mean weight; smaller at the edges."""
     zero = torch.zeros((), dtype=render.dtype, device=render.device)
     images = torch.cat((render, photo), dim=2).permute(2, 0, 1)
     masked = torch.where(weight > 0, weight * images, zero)

@@ -1,4 +1,4 @@
-"""Conjugate gradients for one symmetric positive matrix and a right-hand side per channel, preconditioned by a diagonal."""
+"""Conjugate gradients: one symmetric positive matrix, a right-hand side per channel, a diagonal as preconditioner."""
 
 from collections.abc import Callable
 

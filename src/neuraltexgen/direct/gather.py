@@ -26,44 +26,45 @@ class Gathered:
 
     @classmethod
     def empty(cls, texture: Texels) -> "Gathered":
-        """Of no photo, for a texture of this size."""
+        """Of no photo, for a texture of this size and so many channels."""
         stencil = torch.zeros(*texture.shape[:2], len(OFFSETS), device=texture.device)
-        return cls(stencil, torch.zeros_like(texture))
+        return cls(stencil, torch.zeros_like(texture, memory_format=torch.contiguous_format))
 
 
 @dataclass(frozen=True, eq=False)
 class Looking:
-    """How the photos look at a texture: their colours, how much each view counts, and the losses."""
+    """How the photos look at a texture: their colours, how much each view counts, the losses, which channels count.
+
+    Squares weigh all channels alike, so these share one curvature. A robust loss weighs each by its own residual: then
+    one channel at a time is looked at.
+    """
 
     colours: ViewColours
     view_weights: Float[Tensor, " v"]
     terms: Terms
+    channels: slice
 
 
-def add_view(
-    index: int, view: FitView, shown: Float[Tensor, "h w c"], looking: Looking, sums: Gathered
-) -> float:
-    """Adds one view's gradient and curvature to `sums`, and returns its loss. `shown`: its render of the texture.
+def add_view(index: int, view: FitView, shown: Float[Tensor, "h w c"], looking: Looking, sums: Gathered) -> float:
+    """Adds one view's gradient and curvature to `sums`, and returns its loss, over the channels that count.
 
-    Loss and gradient are exact. The curvature is one for all channels: of the gains it takes the mean square, of a
-    robust loss's weights the largest. It is a model of the next step, and the next round sees what it left.
+    `shown`: the view's render of the texture, all channels. Loss and gradient are exact. The curvature takes the mean
+    square of the channels' gains, and models pixels of wide samples (`kernels.normal`): the next round sees what this
+    left.
     """
+    part = looking.channels
     valid, trust = view.confidence > 0, view.confidence[..., None]
     count = max(int(valid.sum()), 1)
     # Where a pixel is not valid the photo may hold anything; its weight is 0, but 0 x NaN is not.
-    left = torch.where(valid[..., None], view.colours() - looking.colours.apply(index, shown), 0.0)
-    unit = float(looking.view_weights[index]) * valid.numel() / count
+    left = torch.where(valid[..., None], view.colours() - looking.colours.apply(index, shown), 0.0)[..., part]
+    weight = trust.square() * (float(looking.view_weights[index]) * valid.numel() / count)
     size = (trust * left).abs()
     if is_quadratic(looking.terms):
-        unit *= sum(share for share, _ in looking.terms)
-        weight = unit * trust.square()
-        curvature = weight[..., 0]
+        weight = weight * sum(share for share, _ in looking.terms)
     else:
-        robust = weights(looking.terms, size)
-        weight = unit * trust.square() * robust
-        curvature = weight.amax(dim=2)
-    gains = looking.colours.gains[index]
+        weight = weight * weights(looking.terms, size)
+    gains = looking.colours.gains[index, part]
     splat(weight * gains * left, view.uv, valid, sums.gradient)
-    add_curvature(view.uv, curvature * gains.square().mean(), sums.stencil)
+    add_curvature(view.uv, weight.mean(dim=2) * gains.square().mean(), sums.stencil)
     # A pixel without confidence has no residual, and so no value.
     return float(values(looking.terms, size).sum()) / (count * shown.shape[2])

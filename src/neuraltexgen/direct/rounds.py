@@ -47,7 +47,7 @@ def solve(
     on_pass: Callable[[PassRecord, Tensor], tuple[float, ...]] | None = None,
     beside: Beside = Beside(),  # noqa: B008  (it is frozen)
 ) -> FitResult:
-    """Fits a texture to views, as `fit.fit` does, with a round in the place of a pass; `can_solve` says for which losses.
+    """Fits a texture to views, as `fit.fit` does, with a round in the place of a pass; for what `can_solve` allows.
 
     A record's loss is that of the texture which its round began with. Deterministic on one CPU; goes on from
     `checkpoint` if that is there. Raises FitError: no view, a loss that can't be solved for, no pixel with any
@@ -104,28 +104,38 @@ class _Rounds:
             if number == 0 and self.beside.start is None:
                 self.colours = self.exposures.settle(EXPOSURE_PRIOR)
         weights = sharpness_weights(self.sharpness, self.settings.sharpness_power)
-        sums = Gathered.empty(self.texture)
+        every = slice(0, self.texture.shape[2])
+        parts = [every] if is_quadratic(self.terms) else [slice(channel, channel + 1) for channel in range(every.stop)]
+        loss = 0.0
+        for part in parts:
+            sums = Gathered.empty(self.texture[..., part])
+            looking = Looking(self.colours, weights, self.terms, part)
+            loss += self._look(looking, sums, measure=number > 0 and part.start == 0)
+            self._step(sums, part, first=number == 0 and self.beside.start is None)
+        if not math.isfinite(loss):
+            raise FitError("the objective is not finite", fix="look for photos whose colours are not numbers")
+        if self.settings.exposure:
+            gain, offset = self.colours.fix_gauge()
+            self.texture = self.texture * gain + offset
+        self.history.append(PassRecord(number + 1, loss, time.monotonic() - self._started))
+
+    def _look(self, looking: Looking, sums: Gathered, measure: bool) -> float:
+        """Gathers all views, and returns their mean loss; measures exposure and sharpness of each on the way."""
         losses = 0.0
         for index, view in self.views.stream(range(len(self.views))):
             view = enlarge_photo(view) if self.settings.compare_at == "uvmap" else view
             shown = render(self.texture, view.uv, view.confidence > 0)
-            if number > 0:
+            if measure:
                 self._measure(index, view, shown)
-            losses += add_view(index, view, shown, Looking(self.colours, weights, self.terms), sums)
-        if not math.isfinite(losses):
-            raise FitError("the objective is not finite", fix="look for photos whose colours are not numbers")
-        self._step(sums, first=number == 0 and self.beside.start is None)
-        if self.settings.exposure:
-            gain, offset = self.colours.fix_gauge()
-            self.texture = self.texture * gain + offset
-        self.history.append(PassRecord(number + 1, losses / len(self.views), time.monotonic() - self._started))
+            losses += add_view(index, view, shown, looking, sums)
+        return losses / len(self.views)
 
-    def _step(self, sums: Gathered, first: bool) -> None:
+    def _step(self, sums: Gathered, part: slice, first: bool) -> None:
         """Goes to the minimum of the gathered model, from the photos' mean over scales in the first round."""
         channels = self.texture.shape[2]  # the objective is a mean over views and channels; the system is a sum
         tie = self.settings.seam_weight * len(self.views) * channels
         system = System.gathered(sums.stencil, self.settings.smoothness, self.beside.seams, tie)
-        present, right = planes(self.texture), planes(sums.gradient)
+        present, right = planes(self.texture[..., part]), planes(sums.gradient)
         step = torch.zeros_like(right)
         if first:
             weight = torch.empty_like(right[:1])
@@ -133,7 +143,7 @@ class _Rounds:
             step = spread(right, weight[0]).contiguous()
         system.subtract_penalty(present, right)
         system.solve(right, step, STEPS, TOLERANCE)
-        self.texture = texels(present.add_(step))
+        self.texture[..., part] = texels(present.add_(step))
 
     def _measure(self, index: int, view: FitView, shown: Tensor) -> None:
         """A view's exposure, where other views look too, and its sharpness beside its render's."""

@@ -27,14 +27,15 @@ def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
     """total / weight where there is weight; where there is little, the same of wider and wider surroundings.
 
     total: weighted sums per texel. weight: their weights. The mean at twice the scale counts as `share` more weight.
-    Sides are powers of two times anything: halving ends at an odd side. Source: the push-pull of Gortler et al., The
+    Halving ends at an odd side, with the mean of all. Source: the push-pull of Gortler et al., The
     Lumigraph, 1996, 5.3, with weights that are not clipped.
     """
     sums, weights = [total[None]], [weight[None, None]]
     while all(side % 2 == 0 for side in sums[-1].shape[2:]):
         sums.append(4 * F.avg_pool2d(sums[-1], 2))
         weights.append(4 * F.avg_pool2d(weights[-1], 2))
-    level = sums[-1] / weights[-1].clamp(min=1e-9)
+    mean = (sums[-1].sum(dim=(2, 3)) / weights[-1].sum().clamp(min=1e-9))[..., None, None]
+    level = (sums[-1] + share * mean) / (weights[-1] + share)
     for part, count in zip(sums[-2::-1], weights[-2::-1], strict=True):
         wider = F.interpolate(level, scale_factor=2, mode="bilinear", align_corners=False)
         level = (part + share * wider) / (count + share)
@@ -65,7 +66,7 @@ class Exposures:
             self.shared += (splat_weight(glimpse.uv, glimpse.confidence, self.size) > 0)[..., None]
 
     def settle(self, prior: float) -> ViewColours:
-        """Gains and offsets in the gauge of `ViewColours`. `prior`: a view's share of weight that holds it to 1 and 0."""
+        """Gains and offsets, in the gauge of `ViewColours`. `prior`: share of a view that holds it to 1 and 0."""
         for _ in range(ROUNDS if self.stride > 1 else 0):
             texture = self._texture()
             for index, glimpse in enumerate(self.glimpses):

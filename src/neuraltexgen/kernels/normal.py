@@ -19,9 +19,7 @@ OFFSETS = tuple((dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REAC
 """(rows, columns) from a texel to the one that a coefficient couples it with, in the stencil's order."""
 
 
-def add_curvature(
-    uv: Float[Tensor, "h w s 2"], weight: Float[Tensor, "h w"], stencil: Float[Tensor, "H W k"]
-) -> None:
+def add_curvature(uv: Float[Tensor, "h w s 2"], weight: Float[Tensor, "h w"], stencil: Float[Tensor, "H W k"]) -> None:
     """Adds the curvature of `weight` x (mean of s lookups)², summed over pixels, to `stencil` in place.
 
     k = len(OFFSETS); pixels count whose weight is above 0, and the uvs of others may be NaN. A pixel whose taps lie
@@ -50,15 +48,13 @@ def add_curvature_definition(
     taps = (row_shares[..., :, None] * col_shares[..., None, :]).flatten(2)  # p s 4
     rows, cols = rows.repeat_interleave(2, dim=2), cols.repeat(1, 1, 2)
     count = places.shape[1]
-    one = [a[together].flatten(1) for a in (rows, cols, taps / count)]  # p 4s: a pixel's samples as one
-    _add_pairs(stencil, *one, weights[together])
-    each = [a[~together].flatten(0, 1) for a in (rows, cols, taps)]  # p*s 4: each sample by itself
-    _add_pairs(stencil, *each, (weights[~together] / count).repeat_interleave(count))
+    y, x, shares = (a[together].flatten(1) for a in (rows, cols, taps / count))  # p 4s: a pixel's samples as one
+    _add_pairs(stencil, y, x, shares, weights[together])
+    y, x, shares = (a[~together].flatten(0, 1) for a in (rows, cols, taps))  # p*s 4: each sample by itself
+    _add_pairs(stencil, y, x, shares, (weights[~together] / count).repeat_interleave(count))
 
 
-def stencil_product(
-    stencil: Float[Tensor, "H k W"], x: Float[Tensor, "c H W"], result: Float[Tensor, "c H W"]
-) -> None:
+def stencil_product(stencil: Float[Tensor, "H k W"], x: Float[Tensor, "c H W"], result: Float[Tensor, "c H W"]) -> None:
     """Writes the symmetric matrix, whose upper half the stencil is, times x, for each channel, into `result`.
 
     The stencil's rows are planes here, (H k W) instead of (H W k): so neighbours in memory are multiplied alike.
@@ -79,11 +75,11 @@ def stencil_product_definition(stencil: Float[Tensor, "H k W"], x: Float[Tensor,
     for k, (dy, dx) in enumerate(OFFSETS[1:], 1):
         if dy >= height or abs(dx) >= width:
             continue
-        here = (slice(0, height - dy), slice(max(0, -dx), min(width, width - dx)))
-        there = (slice(dy, height), slice(max(0, dx), min(width, width + dx)))
-        coefficient = stencil[:, k][here]
-        result[:, *here] += coefficient * x[:, *there]
-        result[:, *there] += coefficient * x[:, *here]
+        here = (slice(None), slice(0, height - dy), slice(max(0, -dx), min(width, width - dx)))
+        there = (slice(None), slice(dy, height), slice(max(0, dx), min(width, width + dx)))
+        coefficient = stencil[None, :, k][here]
+        result[here] += coefficient * x[there]
+        result[there] += coefficient * x[here]
     return result
 
 

@@ -1,4 +1,4 @@
-"""numba twins of `kernels.normal`: the curvature gathered as a stencil, and its product, for float32 arrays, C order."""
+"""numba twins of `kernels.normal`: curvature gathered as a stencil, and its product, for float32 arrays, C order."""
 
 from collections.abc import Callable
 from functools import lru_cache
