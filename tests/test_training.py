@@ -28,6 +28,7 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         raise Fitted
 
     monkeypatch.setattr(training_module, "fit", begun)
+    monkeypatch.setattr(training_module, "solve", begun)
     shapes = {"photo": (8, 8, 3), "uv": (8, 8, 1, 2), "seen": (8, 8, 1), "confidence": (8, 8)}
     arrays = {name: np.zeros(shape, bool if name == "seen" else np.float32) for name, shape in shapes.items()}
     files = [tmp_path / f"{number}.npz" for number in range(2)]

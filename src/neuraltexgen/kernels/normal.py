@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neuraltexgen.kernels.cpu import normal as cpu_normal
 
-REACH = 3
+REACH = 2
 """Rows and columns between coupled texels, at the most. Four samples a pixel stay within it up to a pixel of about 1.5
 texels; wider pixels are modelled, see `add_curvature`."""
 
