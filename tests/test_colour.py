@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neuraltexgen.colour import BLOCK, RIDGE, ViewColours, fit_colour
+from neuraltexgen.colour import RIDGE, ViewColours, fit_colour
 
 GAIN, OFFSET = torch.tensor([1.3, 0.7, 1.0], dtype=torch.float64), torch.tensor([-0.1, 0.05, 0.2], dtype=torch.float64)
 
@@ -84,7 +84,7 @@ def test_without_weight_nothing_changes() -> None:
 
 def planted(views: int = 4) -> tuple[ViewColours, Tensor, list[Tensor]]:
     """Colours fitted to photos of one render in many exposures."""
-    render = noise(4, 5, 3).float().repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)
+    render = noise(4, 5, 3).float()
     weight = torch.ones(render.shape[:2])
     photos = [(1 + 0.2 * i) * render + 0.05 * i for i in range(views)]
     colours = ViewColours(views, 3, torch.device("cpu"))

@@ -38,8 +38,12 @@ def png_samples(path: Path) -> np.ndarray:
     data = path.read_bytes()
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     depth, channels = data[24] // 8, {0: 1, 2: 3, 6: 4}[data[25]]
-    at = data.index(b"IDAT")
-    raw = zlib.decompress(data[at + 4 : at + 4 + int.from_bytes(data[at - 4 : at], "big")])
+    packed, at = b"", 8
+    while at < len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        packed += data[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
+        at += 12 + length
+    raw = zlib.decompress(packed)
     above, rows = [0] * (width * channels * depth), []
     for row in range(height):
         line = raw[row * (len(above) + 1) : (row + 1) * (len(above) + 1)]

@@ -13,7 +13,7 @@ from neuraltexgen.kernels.sample import render
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import FIELDS, FitView, Views
+from neuraltexgen.views import Views, pack_view, save_view
 
 TEXELS, PIXELS, STEPS = 64, 28, 192
 """Along each side of the texture and of a photo. A photo's pixel is about two texels wide."""
@@ -50,10 +50,9 @@ def photographs(count: int, folder: Path, jitter: float = 1.0) -> Views:
     for number in range(count):
         uv, photo = uv_map(number, 3, jitter), render(truth(), uv_map(number, 8, jitter), whole)
         seen = torch.ones(uv.shape[:3], dtype=torch.bool)
-        view = FitView(f"{number:02d}", photo, uv, seen, whole.float(), 2 / TEXELS)
+        view = pack_view(f"{number:02d}", photo, uv, seen, whole.float(), 2 / TEXELS)
         files.append(folder / f"{count}-{jitter}-{number:02d}.npz")
-        arrays = {name: getattr(view, name).numpy() for name in FIELDS}
-        np.savez(files[-1], name=np.array(view.name), footprint=np.array(view.footprint), **arrays)
+        save_view(files[-1], view)
     return Views(files, torch.device("cpu"), 1 << 30)
 
 

@@ -20,7 +20,7 @@ from neuraltexgen.losses import NetworkMemory, NetworkSettings, objective, parse
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings, balanced_losses, stylise
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import FIELDS, FitView, Views
+from neuraltexgen.views import FitView, Views, pack_view, save_view
 
 CPU = torch.device("cpu")
 SIZE, HEIGHT, WIDTH = 64, 48, 64
@@ -38,7 +38,7 @@ def look(number: int, exposure: float = 1.0) -> FitView:
     seen = torch.ones(HEIGHT, WIDTH, 1, dtype=torch.bool)
     seen[:6, 20:30] = False
     photo = exposure * render(texture, uv, seen[..., 0])
-    return FitView(f"{number}", photo, uv, seen, seen[..., 0].float(), 1 / WIDTH)
+    return pack_view(f"{number}", photo, uv, seen, seen[..., 0].float(), 1 / WIDTH)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Views:
     folder = tmp_path_factory.mktemp("views")
     for number in range(3):
         view = look(number, 0.8 + 0.2 * number)
-        arrays = {name: getattr(view, name).numpy() for name in FIELDS}
-        np.savez(folder / f"{number}.npz", name=np.array(view.name), footprint=np.array(view.footprint), **arrays)
+        save_view(folder / f"{number}.npz", view)
     return Views(sorted(folder.iterdir()), CPU, 1 << 30)
 
 

@@ -12,7 +12,7 @@ from neuraltexgen.errors import ConfigError
 from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.raycast import RayCaster
-from neuraltexgen.visibility import ConfidenceSettings, confidence, depth_edges, dilate
+from neuraltexgen.visibility import BACK_SHARE, ConfidenceSettings, confidence, depth_edges, dilate
 from planes import CAMERAS, HEIGHT, WIDTH, Plane
 
 LENSES = [*CAMERAS.values(), Camera("PINHOLE", WIDTH, HEIGHT, (400.0, 400.0, 20.0, 15.0))]
@@ -190,3 +190,23 @@ def test_confidence_lies_in_the_unit_interval_and_falls_with_every_part(distance
     assert alone.dtype == np.float32
     np.testing.assert_array_equal(alone, np.isfinite(distance))
     assert ((all_parts >= 0) & (all_parts <= alone)).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(nps.arrays(np.float32, (5, 6), elements=st.sampled_from([-1.0, -0.3, 0.1, 0.2, 1.0])), st.integers(1, 3))
+def test_confidence_is_its_formula(cosines: np.ndarray, samples: int) -> None:
+    """Of the samples of each pixel the most grazing one decides, and depths count by their inverses' mean."""
+    uv_map = made_map(np.linspace(1, 5, 30).reshape(5, 6) ** 2, samples=samples)
+    uv_map.cosine[:] = np.kron(cosines, np.ones((samples, samples)))
+    uv_map.cosine[::2] *= np.float32(0.9)
+    uv_map.distance[:, ::2] *= np.float32(1.2)
+    by_pixel = uv_map.by_pixel(uv_map.cosine)
+    by_pixel = np.abs(by_pixel) if (by_pixel < 0).mean() > BACK_SHARE else by_pixel
+    ramp = np.clip(by_pixel.min(axis=2) / np.float32(0.25), 0, 1)
+    edges = dilate(depth_edges(uv_map, 0.02), 1)
+    expected = ramp * ramp * (3 - 2 * ramp) * np.where(edges, 0.5, 1.0)
+    np.testing.assert_allclose(confidence(uv_map, ConfidenceSettings(border=0)), expected, rtol=1e-5, atol=1e-7)
+    middle = (1 / uv_map.by_pixel(uv_map.distance)).mean(axis=2)
+    second = np.abs(middle[2:] - 2 * middle[1:-1] + middle[:-2])
+    bent = second > 0.02 * np.maximum(middle[1:-1], np.maximum(middle[2:], middle[:-2]))
+    assert depth_edges(uv_map, 0.02)[1:-1][bent].all()

@@ -1,7 +1,6 @@
 """Per-view exposure and white balance: a gain and an offset per channel, fitted in closed form beside the texture."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -48,20 +47,22 @@ class ViewColours:
         self.gains = torch.ones(views, channels, device=device)
         self.offsets = torch.zeros(views, channels, device=device)
 
+    def of(self, view: int) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
+        """Gain and offset of a view."""
+        return self.gains[view], self.offsets[view]
+
     def apply(self, view: int, render: Pixels) -> Pixels:
         """The render in the colours of a view; gradients flow through to the render."""
         return self.gains[view] * render + self.offsets[view]
 
-    def update(
-        self, view: int, render: Pixels, photo: Pixels, weight: Weights, prior: float = 0.0, block: int = BLOCK
-    ) -> None:
+    def update(self, view: int, render: Blocks, photo: Blocks, weight: Weights, prior: float = 0.0) -> None:
         """Sets a view's gain and offset to the least-squares fit of its photo by the present render.
 
-        Both are averaged over blocks of 32 x 32 pixels (`block`) first: noise, blur and small shifts, which would
-        pull every gain below 1, average out, while exposure does not. `prior`: weight, in pixels of ordinary contrast,
-        with which the view holds to gain 1 and offset 0; it decides where little else does.
+        Both are given as means over blocks of BLOCK x BLOCK pixels, with each block's mean weight: noise, blur and small
+        shifts, which would pull every gain below 1, average out, while exposure does not. `prior`: weight, in pixels of
+        ordinary contrast, with which the view holds to gain 1 and offset 0; it decides where little else does.
         """
-        self.gains[view], self.offsets[view] = fit_colour(*block_means(render, photo, weight, block), prior / block**2)
+        self.gains[view], self.offsets[view] = fit_colour(render, photo, weight, prior / BLOCK**2)
 
     def fix_gauge(self) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
         """Makes gains average 1 and offsets 0; returns the (gain, offset) that the texture must take so that every
@@ -70,20 +71,6 @@ class ViewColours:
         self.gains = self.gains / gain
         self.offsets = self.offsets - self.gains * offset
         return gain, offset
-
-
-def block_means(
-    render: Pixels, photo: Pixels, weight: Weights, block: int = BLOCK
-) -> tuple[Blocks, Blocks, Float[Tensor, "rows cols"]]:
-    """Weighted means over blocks of `block` x `block` pixels, and each block's mean weight; smaller at the edges."""
-    zero = torch.zeros((), dtype=render.dtype, device=render.device)
-    images = torch.cat((render, photo), dim=2).permute(2, 0, 1)
-    masked = torch.where(weight > 0, weight * images, zero)
-    means = F.avg_pool2d(torch.cat((weight[None], masked))[None], block, ceil_mode=True)[0]
-    total = means[0]
-    colours = (means[1:] / total.clamp(min=1e-12)).permute(1, 2, 0)
-    channels = render.shape[2]
-    return colours[..., :channels], colours[..., channels:], total
 
 
 def fit_colour(

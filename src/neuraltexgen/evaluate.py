@@ -31,7 +31,7 @@ def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> 
     footprints = []
     for _, view in views.stream(indices):
         weight += splat_weight(view.uv, (view.confidence > 0).float(), size)
-        footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.uv.shape[2] ** 0.5)
+        footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.samples**0.5)
     return grow(weight > SEEN_WEIGHT, footprints)
 
 

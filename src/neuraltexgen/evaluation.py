@@ -15,8 +15,11 @@ from neuraltexgen.holdout import held_out
 from neuraltexgen.images import read_photo
 from neuraltexgen.machine import choose_device, memory_budget, view_budget
 from neuraltexgen.meshes import read_mesh
+from neuraltexgen.meshes.stack import stack_images
+from neuraltexgen.pages import tile_number
 from neuraltexgen.pipeline import mesh_key
 from neuraltexgen.readers import ReadOptions, read_capture
+from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, prepare_views
@@ -52,7 +55,7 @@ def evaluate_mesh(
     Raises UnwrapError: no uvs. MeshError: no texture. ConfigError: no view to score.
     """
     loaded = read_mesh(mesh_file)
-    image = _photo(texture) if texture is not None else loaded.texture
+    image = _given(texture, loaded.mesh) if texture is not None else loaded.texture
     if image is None:
         raise MeshError(f"{mesh_file} names no texture that is there", fix="--texture IMAGE")
     renderer = make_renderer(loaded.mesh, settings.renderer)
@@ -80,6 +83,15 @@ def _cache(wanted: Path | None, beside: Path) -> Iterator[Path]:
             yield Path(folder)
 
 
-def _photo(path: Path) -> Image:
-    pixels = read_photo(path).pixels
-    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+def _given(path: Path, mesh: Mesh) -> Image:
+    """The texture in a file; with <UDIM> in its name, the files of all pages, one above the other."""
+    pattern = path.name.replace("<udim>", "<UDIM>")
+    names = [pattern.replace("<UDIM>", str(tile_number(page))) for page in range(mesh.pages)]
+    if "<UDIM>" not in pattern:
+        pixels = read_photo(path).pixels
+        return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+    notes: list[str] = []
+    image, _ = stack_images([path.with_name(name) for name in names], notes)
+    if image is None:
+        raise MeshError("; ".join(notes), fix="one texture file for each page, numbered from 1001")
+    return image

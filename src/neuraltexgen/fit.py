@@ -12,17 +12,19 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from neuraltexgen.checkpoint import load_state, save_state
-from neuraltexgen.colour import ViewColours, clip_colours
+from neuraltexgen.colour import BLOCK, ViewColours, clip_colours
+from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.kernels.sample import render, splat, splat_weight
+from neuraltexgen.kernels.packed import look_up, scatter, scatter_trust
+from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.seam_tie import SeamTie
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views, enlarge_photo, views_per_texel
+from neuraltexgen.views import FitView, Views, enlarge_photo, shared_texels
 
 CHECKPOINT_SECONDS = 30.0
 """A run that is killed loses at most this much work, and a pass."""
@@ -33,6 +35,9 @@ EXPOSURE_FROM, SHARPNESS_FROM = 2, 3
 EXPOSURE_PRIOR = 0.03
 """Share of a view's pixels whose weight says that its exposure is the mean one: what a view that shares less than this
 with others is left with."""
+
+SHARPNESS_ROWS = 4
+"""Of so many rows of a photo one is measured."""
 
 SEED_STEP = 1_000_003
 """Keeps the random numbers of one seed's passes apart from the next seed's."""
@@ -122,11 +127,6 @@ class _Run:
         if first.photo.shape[2] != settings.texture.channels:
             raise FitError(f"the photos have {first.photo.shape[2]} channels, the texture {settings.texture.channels}")
         self.pixel = 1.0 / (first.photo.shape[0] * first.photo.shape[1])
-        eps = 1e-8 if settings.damping is None else settings.damping * self.pixel
-        parameters = list(self.texture.parameters())
-        self.optimiser = torch.optim.Adam(
-            parameters, lr=settings.learning_rate, betas=settings.betas, eps=eps, fused=True
-        )
         self.colours = ViewColours(len(views), settings.texture.channels, views.device)
         start = beside.start
         if start is not None:
@@ -134,7 +134,10 @@ class _Run:
             self.colours.gains = torch.from_numpy(start.gains).to(views.device)
             self.colours.offsets = torch.from_numpy(start.offsets).to(views.device)
         self.start_key = None if start is None else content_key(start.texture, start.gains, start.offsets)
-        self.shared = views_per_texel(views, settings.texture.size) if settings.exposure else None
+        eps = 1e-8 if settings.damping is None else settings.damping * self.pixel
+        self.descent = PyramidDescent(self.texture, settings.betas, eps, settings.regulariser)
+        self.known = None if settings.clip else self.objective.photo_losses()
+        self.shared = shared_texels(views, settings.texture.size) if settings.exposure else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
         self.steps_per_pass = steps_per_pass(settings.batch, len(views))
@@ -145,65 +148,67 @@ class _Run:
         order = torch.randperm(len(self.views), generator=_generator(self.settings.seed, number)).tolist()
         stream = self.views.stream(order)
         weights = self.view_weights()
-        losses = 0.0
+        losses: Tensor | float = 0.0  # on CUDA nothing waits for a view's loss
         for step in range(self.steps_per_pass):
             size = min(self.batch, len(order) - step * self.batch)
-            composed = self.texture()
-            gradient = torch.zeros_like(composed)
             for index, view in (next(stream) for _ in range(size)):
-                losses += self._add_gradient(number, index, view, composed.detach(), gradient, weights[index] / size)
+                losses += self._add_gradient(number, index, view, float(weights[index]) / size)
             at = number * self.steps_per_pass + step
             if self.seams is not None and self.settings.seam_weight > 0:
-                self.seams.add_gradient(composed.detach(), gradient, at, self.settings.seam_weight * self.pixel)
-            self._step(at, composed, gradient)
+                weight = self.settings.seam_weight * self.pixel
+                self.seams.add_gradient(self.descent.composed, self.descent.gradient, at, weight)
+            self.descent.step(self.settings.learning_rate * self._schedule(at))
+        losses = float(losses)
         if not math.isfinite(losses):
             raise FitError(
                 f"the loss is not finite in pass {number + 1}", fix="a smaller --learning-rate, or check --loss"
             )
         if self.settings.exposure:
             self.texture.recolour(*self.colours.fix_gauge())
+            self.descent.compose()
         seconds = time.monotonic() - self._started
         self.history.append(PassRecord(number + 1, losses / len(order), seconds))
 
-    def _add_gradient(
-        self, number: int, index: int, view: FitView, texture: Tensor, gradient: Tensor, weight: Tensor
-    ) -> float:
-        """Adds weight x the gradient of one view's loss to `gradient`, in texels; returns the loss."""
+    def _add_gradient(self, number: int, index: int, view: FitView, weight: float) -> Tensor:
+        """Adds weight x the gradient of one view's loss to the texture's; returns the loss."""
         if self.settings.compare_at == "uvmap":
             view = enlarge_photo(view)
-        valid = view.confidence > 0
-        plain = render(texture, view.uv, valid).requires_grad_()
-        loss = self._view_loss(number, index, view, plain)
-        (float(weight) * loss).backward()
-        if plain.grad is not None:
-            splat(plain.grad, view.uv, valid, gradient)
-        return float(loss.detach())
-
-    def _view_loss(self, number: int, index: int, view: FitView, plain: Tensor) -> Tensor:
-        photo, valid = view.colours(), view.confidence > 0
+        image = look_up(self.descent.composed, view.places)
         if self.shared is not None and number >= EXPOSURE_FROM:
             # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.
-            others = (render(self.shared, view.uv, valid)[..., 0] - 1).clamp(0, 1)
-            prior = EXPOSURE_PRIOR * float(view.confidence.sum())
-            self.colours.update(index, plain.detach(), photo, view.confidence * others, prior)
-        coloured = self.colours.apply(index, plain)
-        if self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM:
-            self._measure_sharpness(index, coloured.detach(), photo, valid)
+            blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
+            self.colours.update(index, *blocks, EXPOSURE_PRIOR * float(view.trust.sum()) / 255)
+        measured = self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM
+        if self.known is not None:
+            colour, target = Colour(*self.colours.of(index)), Target(view.photo, view.trust)
+            found = compare(image, target, colour, self.known, weight, SHARPNESS_ROWS if measured else 0)
+            loss, gradient, ratio = found.loss, found.gradient, found.sharpness
+        else:
+            loss, gradient = self._by_autograd(number, index, view, image)
+            gradient = weight * gradient
+            ratio = math.nan
+            if measured:
+                ratio = sharpness(self.colours.apply(index, image), view.colours(), view.trust > 0)
+        if measured:
+            self._note_sharpness(index, ratio)
+        scatter(gradient, view.places, self.descent.gradient)
+        return loss
+
+    def _by_autograd(self, number: int, index: int, view: FitView, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Any loss, and its gradient in the render."""
+        photo, confidence = view.colours(), view.confidence
+        valid, leaf = confidence > 0, image.requires_grad_()
+        coloured = self.colours.apply(index, leaf)
         if self.settings.clip:
             coloured = clip_colours(coloured)
         # A pixel of low confidence is drawn towards the photo, so that any loss, not only a mean over pixels, sees
         # less of its difference there.
-        blended = torch.where(valid[..., None], photo + view.confidence[..., None] * (coloured - photo), photo)
+        blended = torch.where(valid[..., None], photo + confidence[..., None] * (coloured - photo), photo)
         visit = Visit(index, self.settings.seed * SEED_STEP + number)
-        return self.objective(_planes(blended), _planes(photo), valid[None, None], visit)
-
-    def _step(self, step: int, composed: Tensor, gradient: Tensor) -> None:
-        self.optimiser.param_groups[0]["lr"] = self.settings.learning_rate * self._schedule(step)
-        composed.backward(gradient)
-        if self.settings.regulariser > 0:
-            (self.settings.regulariser * self.texture.regulariser()).backward()
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        loss = self.objective(_planes(blended), _planes(photo), valid[None, None], visit)
+        loss.backward()
+        gradient = torch.zeros_like(image) if leaf.grad is None else leaf.grad
+        return loss.detach(), gradient
 
     def _schedule(self, step: int) -> float:
         if self.settings.schedule == "published":
@@ -212,8 +217,8 @@ class _Run:
         done = step / (self.settings.passes * self.steps_per_pass)
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
 
-    def _measure_sharpness(self, index: int, coloured: Tensor, photo: Tensor, valid: Tensor) -> None:
-        ratio = sharpness(coloured, photo, valid)  # render over photo: below 1 where the photo is the sharper one
+    def _note_sharpness(self, index: int, ratio: float) -> None:
+        """`ratio`: render over photo, below 1 where the photo is the sharper one."""
         if math.isfinite(ratio) and ratio > 0:
             now, before = 1.0 / ratio, float(self.sharpness[index])
             self.sharpness[index] = now if before == 0 else 0.5 * (before + now)
@@ -233,7 +238,7 @@ class _Run:
             return
         state = {
             "texture": self.texture.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.descent.state_dict(),
             "colours": (self.colours.gains, self.colours.offsets),
             "sharpness": self.sharpness,
             "history": [(r.number, r.loss, r.seconds, r.figures) for r in self.history],
@@ -247,7 +252,7 @@ class _Run:
         if state is None:
             return 0
         self.texture.load_state_dict(state["texture"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.descent.load_state_dict(state["optimiser"])
         self.colours.gains, self.colours.offsets = state["colours"]
         self.sharpness = state["sharpness"].cpu()
         self.history = [PassRecord(*record) for record in state["history"]]
@@ -265,7 +270,7 @@ class _Run:
         size = self.settings.texture.size
         weight = torch.zeros(size, device=self.views.device)
         for _, view in self.views.stream(range(len(self.views))):
-            weight += splat_weight(view.uv, view.confidence, size)
+            weight += scatter_trust(view.places, size)
         if not bool((weight > 0).any()):
             raise FitError(
                 "no photo sees the mesh with any confidence: nothing to fit",

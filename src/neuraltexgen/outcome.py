@@ -29,6 +29,8 @@ FILES = {
     "texture.exr": "the texture, as fitted, in 32-bit floats",
     "mesh.obj": "the mesh with uvs, and its material",
     "mesh.mtl": "the OBJ's material",
+    "mesh_udim.obj": "the mesh with one material over UDIM's tiles",
+    "mesh_udim.mtl": "its material",
     "mesh.glb": "mesh and texture in one file",
     "metrics.json": "the figures on this page",
     "config.json": "every setting in force, versions and seed",
@@ -71,7 +73,8 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
             },
             "left_out": [asdict(view) for view in outcome.scene.left_out],
             "texture": {
-                "size": list(outcome.texture.shape[:2]),
+                "size": [outcome.texture.shape[0] // outcome.mesh.pages, outcome.texture.shape[1]],
+                "pages": outcome.mesh.pages,
                 "surface_texels": surface,
                 "seen_texels": surface - outcome.filled_texels,
                 "filled_texels": outcome.filled_texels,
@@ -104,7 +107,7 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
             f"{len(trained.train)} fitted, {len(trained.held)} held out, {len(outcome.scene.left_out)} left out",
         ),
         ("mesh", f"{len(outcome.mesh.faces):,} faces, uvs by {outcome.unwrapped_by}"),
-        ("texture", f"{outcome.texture.shape[1]} x {outcome.texture.shape[0]} texels"),
+        ("texture", f"{_texels(outcome, ' x ')} texels"),
         ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%} of its texels"),
         ("seams", f"{255 * outcome.seam_step:.2f} of 255 colour levels between their two sides"),
     ]
@@ -145,7 +148,7 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         tables=(_uvs_table(outcome), *extra),
         stage_times=tuple(outcome.seconds.items()),
         settings=config(outcome),
-        files=tuple((name, what) for name, what in FILES.items() if name in _file_names(outcome)),
+        files=_listed(outcome),
     )
 
 
@@ -155,6 +158,12 @@ def _solver_words(outcome: Outcome) -> str:
     return "gradient descent (--solver adam)"
 
 
+def _texels(outcome: Outcome, by: str) -> str:
+    height, width = outcome.texture.shape[:2]
+    pages = outcome.mesh.pages
+    return f"{pages} pages of {width}{by}{height // pages}" if pages > 1 else f"{width}{by}{height}"
+
+
 def _tiles(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     """The main figures as short as the head of a page wants them."""
     trained, mean = outcome.trained, outcome.trained.mean
@@ -162,7 +171,7 @@ def _tiles(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         ("photos fitted", str(len(trained.train))),
         ("photos held out", str(len(trained.held))),
         ("faces", f"{len(outcome.mesh.faces):,}"),
-        ("texture", f"{outcome.texture.shape[1]}×{outcome.texture.shape[0]}"),
+        ("texture", _texels(outcome, "×")),
         ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%}"),
     ]
     if trained.scores:
@@ -260,6 +269,14 @@ def _caption(outcome: Outcome) -> str:
     if outcome.job.train.final_fit:
         return "held out for the scores; the texture shown was fitted once more, on all photos"
     return "held out of the fit"
+
+
+def _listed(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """The files and what they are, textures of pages first."""
+    names = _file_names(outcome)
+    pages = sorted(name for name in names if name.startswith("texture.") and name not in FILES)
+    known = ((name, what) for name, what in FILES.items() if name in names)
+    return (*((name, f"page {number} of the texture") for number, name in enumerate(pages, 1)), *known)
 
 
 def _file_names(outcome: Outcome) -> set[str]:

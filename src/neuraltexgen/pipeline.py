@@ -140,7 +140,7 @@ def texture_scene(
         result = trained.result
         filled = fill_texture(np.clip(result.texture, 0, 1), result.weight > FILL_WEIGHT, mesh)
         atlas = rasterise_atlas(mesh, trained.settings.fit.texture.size)
-        uvs = measure(mesh, trained.settings.fit.texture.size[0], atlas)
+        uvs = measure(mesh, trained.settings.fit.texture.size[1], atlas)
     if uvs.overlap > OVERLAP_SHARE:
         note = f"{atlas.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))
@@ -184,18 +184,21 @@ def unwrapped(
     observed = density == "observed"
     choose_method(mesh, settings, dense=observed)
     parts = (settings.method, settings.resolution, settings.gutter, settings.partitions)
-    key = content_key(mesh_key(mesh), *parts, *([observed_key(scene.views)] if observed else []))
+    paged = [settings.pages, settings.texels_per_unit] if settings.paged else []
+    key = content_key(mesh_key(mesh), *parts, *paged, *([observed_key(scene.views)] if observed else []))
     path = cache / f"unwrapped-{key}.npz"
     if path.exists():
         # What can't be read costs the work that it held, nothing else.
         with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path, allow_pickle=False) as data:
-            return replace(mesh, uvs=data["uvs"], uv_faces=data["uv_faces"]), str(data["method"])
+            found = replace(mesh, uvs=data["uvs"], uv_faces=data["uv_faces"], pages=int(data["pages"]))
+            return found, str(data["method"])
     densities = observed_density(mesh, scene.views, progress) if observed else None
     [(mesh, method)] = [unwrap(mesh, settings, densities) for _ in progress(range(1), "unwrap", 1)]
     if mesh.uvs is None or mesh.uv_faces is None:
         raise MeshError(f"unwrap {method} gave no uvs")
     with whole_file(path) as temporary:
-        np.savez(temporary, uvs=mesh.uvs, uv_faces=mesh.uv_faces, method=np.array(method))
+        made = np.array(method), np.array(mesh.pages)
+        np.savez(temporary, uvs=mesh.uvs, uv_faces=mesh.uv_faces, method=made[0], pages=made[1])
     return mesh, method
 
 
@@ -232,4 +235,5 @@ def _no_mesh(scene: Scene) -> ReaderError:
 
 def mesh_key(mesh: Mesh) -> str:
     """A hash of what a UV map depends on."""
-    return content_key(mesh.vertices, mesh.faces, mesh.uvs, mesh.uv_faces)
+    pages = [mesh.pages] if mesh.pages > 1 else []
+    return content_key(mesh.vertices, mesh.faces, mesh.uvs, mesh.uv_faces, *pages)

@@ -71,8 +71,12 @@ def write_uv_maps(
     """Writes `uvs/ID.exr`, `images/ID.*` (the photos, copied) and `mesh.off` (STOFF) into `out`; returns the UV maps.
 
     ID is the view's number where its name is one, as the original needs it, else its name without folder and suffix.
-    Raises ConfigError if two views would get one ID.
+    Raises ConfigError if two views would get one ID, or the mesh has several pages, which such a folder can't say.
     """
+    if mesh.pages > 1:
+        raise ConfigError(
+            f"uvmap: the mesh has {mesh.pages} pages, and a prepared folder holds uvs of one", fix="--unwrap fast"
+        )
     ids = [Path(view.name).stem for view in scene.views]
     if len(set(ids)) < len(ids):
         ids = [view.name.replace("/", "_").rsplit(".", 1)[0] for view in scene.views]

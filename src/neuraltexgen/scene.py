@@ -9,6 +9,9 @@ from jaxtyping import Float32
 from neuraltexgen.errors import CameraError, MeshError
 from neuraltexgen.types import Faces, Points, Pose, UVs
 
+OFF_PAGE = 1e-6
+"""How far, in pages, a uv may lie outside its page: what rounding does."""
+
 ROTATION_TOLERANCE = 1e-3
 """How far R Rᵀ may be from the identity, largest entry. Text formats with six digits stay well inside."""
 
@@ -19,9 +22,12 @@ class Mesh:
 
     `uv_faces` indexes `uvs` as `faces` indexes `vertices`; corner j of face i is at `vertices[faces[i, j]]` and
     `uvs[uv_faces[i, j]]`, so that seams need no doubled vertices. uv (0, 0) is the texture's top-left corner, v down.
-    `colours` are per vertex, in [0, 1].
+    `colours` are per vertex, in [0, 1]. `pages`: how many textures of one size the uvs are for. They are one above the
+    other in a single image, the first on top, and uvs run over all of it: page k lies between v = k / pages and
+    (k + 1) / pages, and every face in one page.
 
-    Raises MeshError: no faces, non-finite numbers, an index out of range, uvs without uv_faces or the reverse.
+    Raises MeshError: no faces, non-finite numbers, an index out of range, uvs without uv_faces or the reverse, a face
+    that is in no page or in two.
     """
 
     vertices: Points
@@ -29,6 +35,7 @@ class Mesh:
     uvs: UVs | None = None
     uv_faces: Faces | None = None
     colours: Float32[np.ndarray, "n 3"] | None = None
+    pages: int = 1
 
     def __post_init__(self) -> None:
         if len(self.vertices) == 0 or len(self.faces) == 0:
@@ -44,6 +51,8 @@ class Mesh:
                 raise MeshError(f"{len(self.faces)} faces but {len(self.uv_faces)} uv_faces")
         if self.colours is not None and len(self.colours) != len(self.vertices):
             raise MeshError(f"{len(self.vertices)} vertices but {len(self.colours)} colours")
+        if self.pages != 1:
+            _check_pages(self)
 
     @property
     def has_uvs(self) -> bool:
@@ -185,6 +194,20 @@ def _check_finite(values: np.ndarray, what: str) -> None:
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         raise MeshError(f"{int(bad.sum())} of {len(values)} {what} are not finite (first: {int(bad.argmax())})")
+
+
+def _check_pages(mesh: Mesh) -> None:
+    if mesh.pages < 1 or mesh.uvs is None or mesh.uv_faces is None:
+        raise MeshError(f"a mesh of {mesh.pages} pages: at least 1, and uvs are needed")
+    corners = (mesh.uvs * (1, mesh.pages))[mesh.uv_faces]
+    page = np.floor(corners[..., 1].mean(axis=1)).clip(0, mesh.pages - 1)
+    u, v = corners[..., 0], corners[..., 1] - page[:, None]
+    bad = ((np.minimum(u, v) < -OFF_PAGE) | (np.maximum(u, v) > 1 + OFF_PAGE)).any(axis=1)
+    if bad.any():
+        raise MeshError(
+            f"{int(bad.sum())} of {len(mesh.faces)} faces lie outside of every one of {mesh.pages} pages, or in two of "
+            f"them (first: {int(bad.argmax())})"
+        )
 
 
 def _check_index(index: np.ndarray, count: int, what: str, of: str) -> None:

@@ -39,7 +39,7 @@ sub-pixel detail that several photos share has room."""
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """`texture_size`: side in texels, None to choose it from the photos' detail. `holdout`: see `holdout.held_out`.
+    """`texture_size`: side of a page in texels, None to choose it from the photos. `holdout`: see `holdout.held_out`.
 
     `final_fit`: fit once more on all views after scoring, and keep that. `style`: go on towards the style of a picture
     after that. `memory`: GiB to keep within, None for half the machine's.
@@ -114,7 +114,7 @@ def train_and_score(
     device = choose_device(settings.device)
     held = held_out(names, settings.holdout)
     train = tuple(i for i in range(len(paths)) if i not in held)
-    settings = _with_solver(_sized(settings, paths), device)
+    settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory = _views(settings, paths, device, cache)
     with clock.stage("fit"):
@@ -138,15 +138,16 @@ def train_and_score(
     return Trained(settings, views, train, held, result, seen, scores, curve)
 
 
-def automatic_size(footprints: Sequence[float], levels: int) -> int:
+def automatic_size(footprints: Sequence[float], levels: int, pages: int = 1) -> int:
     """The power of two, 256 to 8192, at which the median view's pixel is nearest to 1.5 texels wide.
 
-    `footprints`: a pixel's side length in uv units, per view; 0 for views that see nothing.
+    `footprints`: a pixel's side length in uv units, per view; 0 for views that see nothing. `pages`: how many textures
+    of that size the uvs are for.
     """
     seen = [footprint for footprint in footprints if footprint > 0]
     if not seen:
         return 1024
-    ideal = TEXELS_PER_PIXEL / float(np.median(seen))
+    ideal = TEXELS_PER_PIXEL / (float(np.median(seen)) * np.sqrt(pages))
     return int(np.clip(2 ** round(np.log2(ideal)), max(256, 2**levels), 8192))
 
 
@@ -182,12 +183,12 @@ class _Watch:
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 
-def _sized(settings: TrainSettings, paths: Sequence[Path]) -> TrainSettings:
+def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainSettings:
     texture = settings.fit.texture
     size = settings.texture_size
     if size is None:
-        size = automatic_size([load_view(path).footprint for path in paths], len(texture.level_weights))
-    fit_settings = replace(settings.fit, texture=replace(texture, size=(size, size)))
+        size = automatic_size([load_view(path).footprint for path in paths], len(texture.level_weights), pages)
+    fit_settings = replace(settings.fit, texture=replace(texture, size=(pages * size, size)))
     return replace(settings, fit=fit_settings, texture_size=size)
 
 

@@ -1,28 +1,34 @@
 """From photos and UV maps to views ready to be fitted: made once, cached on disk under a key of all they depend on."""
 
-import io
 import math
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from neuraltexgen.errors import ConfigError, ImageError
-from neuraltexgen.files import content_key, whole_file
+from neuraltexgen.files import content_key
 from neuraltexgen.images import LoadedPhoto, read_mask, read_photo
 from neuraltexgen.measured import USELESS, contradiction
 from neuraltexgen.scene import DepthMap, PreparedView, View
 from neuraltexgen.types import Mask, Progress, no_progress
+from neuraltexgen.uvmap.bands import thread_count
 from neuraltexgen.uvmap.exr import read_uv
 from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.render import Renderer
-from neuraltexgen.views import FIELDS, FitView, opened_view
+from neuraltexgen.views import FitView, opened_view, pack_view, save_view
 from neuraltexgen.visibility import ConfidenceSettings, confidence
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
+
+IN_FLIGHT, PIXEL_BYTES, SAMPLE_BYTES = 1 << 30, 32, 64
+"""Bytes that views on their way may take beside the one that is rendered, and about what a pixel and a sample take."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,29 @@ def prepare_views(
     what is there already is not made again. Raises ImageError: a photo or mask that can't be read or has the wrong
     size.
     """
-    files = []
-    for view in progress(views, "UV maps", len(views)):
-        parts = (CACHE_VERSION, mesh_key, asdict(settings), view.name, asdict(view.camera), view.cam_from_world)
-        pixels = (view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None, _depth_key(view.depth))
-        # Empty for the ray caster: what it made is found under the key that it had before there were others.
-        which = filter(None, [renderer.result_key(view.camera)])
-        path = cache / f"{content_key(*parts, *pixels, view.exif_upright, *which)}.npz"
-        if not path.exists():
-            uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.samples)
-            _write(path, *_fit_view(view, uv_map, settings))
-        files.append(path)
+    files: list[Path] = []
+    width = _views_in_flight(views, settings.samples)
+    with ThreadPoolExecutor(width) as ahead, ThreadPoolExecutor(width) as behind:
+        todo = iter(views)
+        opened = deque(ahead.submit(_open, v, renderer, mesh_key, settings, cache) for v in islice(todo, width))
+        finishing: deque[Future[None]] = deque()
+        try:
+            for view in progress(views, "UV maps", len(views)):
+                path, loaded = opened.popleft().result()
+                opened.extend(ahead.submit(_open, v, renderer, mesh_key, settings, cache) for v in islice(todo, 1))
+                files.append(path)
+                if loaded is None:
+                    continue
+                # On this thread, since a graphics context belongs to one; renderers spread the work themselves.
+                uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.samples)
+                while len(finishing) >= width:
+                    finishing.popleft().result()
+                finishing.append(behind.submit(_finish, path, view, loaded, uv_map, settings))
+            for last in finishing:
+                last.result()
+        finally:
+            for waiting in (*opened, *finishing):
+                waiting.cancel()
     return files
 
 
@@ -96,9 +114,32 @@ def prepare_folder(views: Sequence[PreparedView], cache: Path, progress: Progres
         key = content_key(CACHE_VERSION, view.name, view.photo.read_bytes(), view.uv_map.read_bytes())
         path = cache / f"{key}.npz"
         if not path.exists():
-            _write(path, _from_prepared(view))
+            save_view(path, _from_prepared(view))
         files.append(path)
     return files
+
+
+def _views_in_flight(views: Sequence[View], samples: int) -> int:
+    """How many views may be opened, and as many finished, beside the one that is rendered: a core each, if they fit."""
+    pixels = max((view.camera.width * view.camera.height for view in views), default=1)
+    fitting = IN_FLIGHT // (pixels * (PIXEL_BYTES + samples * samples * SAMPLE_BYTES))
+    return max(1, min(thread_count(), fitting))
+
+
+def _open(
+    view: View, renderer: Renderer, mesh_key: str, settings: ViewSettings, cache: Path
+) -> tuple[Path, LoadedPhoto | None]:
+    """Where a view is cached; and its photo, None if it is there already."""
+    parts = (CACHE_VERSION, mesh_key, asdict(settings), view.name, asdict(view.camera), view.cam_from_world)
+    pixels = (view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None, _depth_key(view.depth))
+    # Empty for the ray caster: what it made is found under the key that it had before there were others.
+    which = filter(None, [renderer.result_key(view.camera)])
+    path = cache / f"{content_key(*parts, *pixels, view.exif_upright, *which)}.npz"
+    return path, None if path.exists() else read_photo(view.photo, upright=view.exif_upright)
+
+
+def _finish(path: Path, view: View, loaded: LoadedPhoto, uv_map: UVMap, settings: ViewSettings) -> None:
+    save_view(path, *_fit_view(view, loaded, uv_map, settings))
 
 
 def _depth_key(depth: DepthMap | None) -> tuple[object, ...] | None:
@@ -113,9 +154,8 @@ def _depth_key(depth: DepthMap | None) -> tuple[object, ...] | None:
     return (*stated, asdict(depth.blob), stat.st_size, stat.st_mtime_ns)
 
 
-def _fit_view(view: View, uv_map: UVMap, settings: ViewSettings) -> tuple[FitView, float]:
+def _fit_view(view: View, loaded: LoadedPhoto, uv_map: UVMap, settings: ViewSettings) -> tuple[FitView, float]:
     """The view, and the share of its depth map that contradicts the mesh (NaN without one)."""
-    loaded = read_photo(view.photo, upright=view.exif_upright)
     height, width = uv_map.size
     if loaded.pixels.shape[:2] != (height, width):
         raise ImageError(
@@ -174,7 +214,7 @@ def _footprint(uv: np.ndarray, valid: np.ndarray, samples: int) -> np.ndarray:
 
 def _tensors(name: str, photo: np.ndarray, uv_map: UVMap, seen: np.ndarray, trust: np.ndarray) -> FitView:
     footprints = uv_map.footprint[uv_map.valid]
-    return FitView(
+    return pack_view(
         name=name,
         photo=torch.from_numpy(photo),
         uv=torch.from_numpy(uv_map.by_pixel(uv_map.uv)),
@@ -182,12 +222,3 @@ def _tensors(name: str, photo: np.ndarray, uv_map: UVMap, seen: np.ndarray, trus
         confidence=torch.from_numpy(trust.astype(np.float32)),
         footprint=float(np.median(footprints)) if len(footprints) else 0.0,
     )
-
-
-def _write(path: Path, view: FitView, contradicted: float = math.nan) -> None:
-    buffer = io.BytesIO()
-    arrays = {name: getattr(view, name).numpy() for name in FIELDS}
-    named = {"name": view.name, "footprint": view.footprint, "contradicted": contradicted}
-    np.savez(buffer, **{key: np.array(value) for key, value in named.items()}, **arrays)
-    with whole_file(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())

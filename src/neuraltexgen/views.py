@@ -1,5 +1,6 @@
 """Views ready to be fitted: photo, UV map and confidence as tensors, streamed from disk where they don't fit memory."""
 
+import io
 import math
 import zipfile
 from collections import deque
@@ -13,30 +14,67 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8, UInt16
 from torch import Tensor
 
 from neuraltexgen.errors import FitError
-from neuraltexgen.kernels.sample import splat_weight
+from neuraltexgen.files import whole_file
+from neuraltexgen.kernels.packed import (
+    Places,
+    pack_bits,
+    pack_share,
+    pack_uv,
+    scatter_trust,
+    unpack_bits,
+    unpack_share,
+    unpack_uv,
+)
 
-FIELDS = ("photo", "uv", "seen", "confidence")
+FIELDS = ("photo", "low", "high", "seen_bits", "trust")
+"""The tensors of a FitView, as they are held and cached."""
 
 
 @dataclass(frozen=True, eq=False)
 class FitView:
-    """One photo with s = k x k texture places a pixel.
+    """One photo with s = k x k texture places a pixel, packed; `pack_view` makes it, properties unpack it.
 
-    `photo` is 8 bit, or float in [0, 1]. `seen`: which samples meet the mesh; all False where a mask hides the pixel.
-    `confidence` is in [0, 1], and 0 unless every sample of the pixel is seen. `footprint`: median side length of the
-    surface patch behind a pixel, in uv units (0 if nothing is seen).
+    `photo` is 8 bit, or float in [0, 1]. `low`, `high`: the places, see `kernels.packed`. `seen_bits`: which samples meet
+    the mesh, as bits. `trust`: the confidence in 255ths. `footprint`: median side length of the surface patch behind a
+    pixel, in uv units (0 if nothing is seen).
     """
 
     name: str
     photo: UInt8[Tensor, "h w c"] | Float32[Tensor, "h w c"]
-    uv: Float32[Tensor, "h w s 2"]
-    seen: Bool[Tensor, "h w s"]
-    confidence: Float32[Tensor, "h w"]
+    low: UInt16[Tensor, "h w s 2"]
+    high: UInt8[Tensor, "h w s"]
+    seen_bits: UInt8[Tensor, " bytes"]
+    trust: UInt8[Tensor, "h w"]
     footprint: float
+
+    @property
+    def samples(self) -> int:
+        """Texture places a pixel, k x k."""
+        return self.high.shape[2]
+
+    @property
+    def places(self) -> Places:
+        """The packed places and the confidence, as kernels take them."""
+        return Places(self.low, self.high, self.trust)
+
+    @property
+    def uv(self) -> Float32[Tensor, "h w s 2"]:
+        """Where the samples look; anything where `seen` is False."""
+        return unpack_uv(self.low, self.high)
+
+    @property
+    def seen(self) -> Bool[Tensor, "h w s"]:
+        """Which samples meet the mesh; all False where a mask hides the pixel."""
+        return unpack_bits(self.seen_bits, tuple(self.high.shape))
+
+    @property
+    def confidence(self) -> Float32[Tensor, "h w"]:
+        """In [0, 1], and 0 unless every sample of the pixel is seen."""
+        return unpack_share(self.trust)
 
     @property
     def valid(self) -> Bool[Tensor, "h w"]:
@@ -56,6 +94,19 @@ class FitView:
     def nbytes(self) -> int:
         """Bytes of all tensors."""
         return sum(getattr(self, name).nbytes for name in FIELDS)
+
+
+def pack_view(
+    name: str,
+    photo: UInt8[Tensor, "h w c"] | Float32[Tensor, "h w c"],
+    uv: Float32[Tensor, "h w s 2"],
+    seen: Bool[Tensor, "h w s"],
+    confidence: Float32[Tensor, "h w"],
+    footprint: float,
+) -> FitView:
+    """The view of a photo, its places, which of them meet the mesh, and its confidence; see FitView's properties."""
+    low, high = pack_uv(uv)
+    return FitView(name, photo, low, high, pack_bits(seen), pack_share(confidence), footprint)
 
 
 class Views(Sequence[FitView]):
@@ -109,7 +160,7 @@ class _Shelf:
 
 def enlarge_photo(view: FitView) -> FitView:
     """The view at its UV map's resolution: one sample a pixel, the photo enlarged bicubically, as published."""
-    h, w, s, _ = view.uv.shape
+    h, w, s = view.high.shape
     k = math.isqrt(s)
     if k == 1:
         return view
@@ -124,18 +175,31 @@ def enlarge_photo(view: FitView) -> FitView:
     return replace(
         view,
         photo=photo[0].permute(1, 2, 0).contiguous(),
-        uv=spread(view.uv)[:, :, None].contiguous(),
-        seen=seen,
-        confidence=seen[..., 0].float(),
+        low=spread(view.low)[:, :, None].contiguous(),
+        high=spread(view.high).contiguous(),
+        seen_bits=pack_bits(seen),
+        trust=seen[..., 0].to(torch.uint8) * 255,
     )
 
 
-def views_per_texel(views: Views, size: tuple[int, int]) -> Float32[Tensor, "H W 1"]:
-    """How many views look at each texel with any confidence."""
-    count = torch.zeros(*size, 1, device=views.device)
+def shared_texels(views: Views, size: tuple[int, int]) -> UInt8[Tensor, "H W"]:
+    """1 where two views or more look at a texel with any confidence, else 0."""
+    seen, shared = (torch.zeros(size, dtype=torch.bool, device=views.device) for _ in range(2))
     for _, view in views.stream(range(len(views))):
-        count += (splat_weight(view.uv, view.confidence, size) > 0)[..., None]
-    return count
+        looked = scatter_trust(view.places, size) > 0
+        shared |= looked & seen
+        seen |= looked
+    return shared.to(torch.uint8)
+
+
+def save_view(path: Path, view: FitView, contradicted: float = math.nan) -> None:
+    """Writes a view for `load_view`; `contradicted`: the share of its depth map that contradicts the mesh, if known."""
+    buffer = io.BytesIO()
+    arrays = {name: getattr(view, name).cpu().numpy() for name in FIELDS}
+    named = {"name": view.name, "footprint": view.footprint, "contradicted": contradicted}
+    np.savez(buffer, **{key: np.array(value) for key, value in named.items()}, **arrays)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_view(path: Path) -> FitView:

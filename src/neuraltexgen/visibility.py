@@ -5,9 +5,11 @@ matters; near a depth edge the pixel may show another surface, and at a grazing 
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float32
+from numba import njit
 
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.types import Mask
@@ -46,15 +48,13 @@ class ConfidenceSettings:
 
 def confidence(uv_map: UVMap, settings: ConfidenceSettings) -> Float32[np.ndarray, "h w"]:
     """Confidence in [0, 1] per photo pixel; 0 where a sample of the pixel misses the mesh."""
-    seen = uv_map.by_pixel(uv_map.valid).all(axis=2)
-    cosine = uv_map.by_pixel(uv_map.cosine)
-    if (cosine < 0).sum() > BACK_SHARE * np.count_nonzero(cosine):
-        cosine = np.abs(cosine)
+    seen, middle, cosines, turned = _pixels(uv_map)
+    cosine = cosines[1] if turned > BACK_SHARE else cosines[0]
     low, high = settings.grazing
-    ramp = np.clip((cosine.min(axis=2) - low) / (high - low), 0, 1)
+    ramp = np.clip((cosine - low) / (high - low), 0, 1)
     result = ramp * ramp * (3 - 2 * ramp) * seen
     if settings.edge_radius > 0:
-        near_edge = dilate(depth_edges(uv_map, settings.edge_bend), settings.edge_radius)
+        near_edge = dilate(_bends(middle, settings.edge_bend), settings.edge_radius)
         result *= np.where(near_edge, settings.edge_confidence, 1.0)
     if settings.border > 0:
         inner = np.zeros_like(seen)
@@ -65,19 +65,7 @@ def confidence(uv_map: UVMap, settings: ConfidenceSettings) -> Float32[np.ndarra
 
 def depth_edges(uv_map: UVMap, bend: float) -> Mask:
     """Pixels next to which the depth jumps: inverse distance, linear on any plane, bends by more than `bend`."""
-    distance = uv_map.by_pixel(uv_map.distance)
-    valid = uv_map.by_pixel(uv_map.valid)
-    inverse = np.where(valid, 1.0 / np.maximum(distance, 1e-30), 0.0)
-    middle = inverse.mean(axis=2)
-    result = np.zeros(middle.shape, dtype=bool)
-    for axis in (0, 1):
-        if middle.shape[axis] < 3:
-            continue
-        lines = np.moveaxis(middle, axis, 0)
-        second = np.abs(lines[2:] - 2 * lines[1:-1] + lines[:-2])
-        edge = second > bend * np.maximum(lines[1:-1], np.maximum(lines[2:], lines[:-2]))
-        np.moveaxis(result, axis, 0)[1:-1] |= edge
-    return result
+    return _bends(_pixels(uv_map)[1], bend)
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
@@ -91,3 +79,51 @@ def dilate(mask: Mask, radius: int) -> Mask:
             moved[:-shift] |= from_[shift:]
         result = grown
     return result
+
+
+def _bends(middle: Float32[np.ndarray, "h w"], bend: float) -> Mask:
+    """Where inverse depth bends; see `depth_edges`."""
+    result = np.zeros(middle.shape, dtype=bool)
+    for axis in (0, 1):
+        if middle.shape[axis] < 3:
+            continue
+        lines = np.moveaxis(middle, axis, 0)
+        second = np.abs(lines[2:] - 2 * lines[1:-1] + lines[:-2])
+        edge = second > bend * np.maximum(lines[1:-1], np.maximum(lines[2:], lines[:-2]))
+        np.moveaxis(result, axis, 0)[1:-1] |= edge
+    return result
+
+
+def _pixels(uv_map: UVMap) -> tuple[Mask, np.ndarray, tuple[np.ndarray, np.ndarray], float]:
+    """What the samples of each pixel say together.
+
+    Whether all see the mesh; their mean inverse distance; their least cosine, and the least of its magnitudes; and the
+    share of the samples on the mesh that see it from behind.
+    """
+    seen = np.empty(uv_map.size, dtype=np.bool_)
+    middle, least, steepest = (np.empty(uv_map.size, dtype=np.float32) for _ in range(3))
+    fields = uv_map.face_ids, uv_map.distance, uv_map.cosine
+    behind, met = _gather(uv_map.samples, *fields, seen, middle, least, steepest)
+    return seen, middle, (least, steepest), behind / max(met, 1)
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def _gather(samples, face_ids, distance, cosine, seen, middle, least, steepest):
+    behind, met = 0, 0
+    for row in range(seen.shape[0]):
+        for col in range(seen.shape[1]):
+            whole, total, low, steep = True, np.float32(0), np.float32(np.inf), np.float32(np.inf)
+            for i in range(row * samples, (row + 1) * samples):
+                for j in range(col * samples, (col + 1) * samples):
+                    shown = cosine[i, j]
+                    low, steep = min(low, shown), min(steep, abs(shown))
+                    behind += shown < 0
+                    met += shown != 0
+                    if face_ids[i, j] < 0:
+                        whole = False
+                    else:
+                        total += np.float32(1) / max(distance[i, j], np.float32(1e-30))
+            seen[row, col], middle[row, col] = whole, total / np.float32(samples * samples)
+            least[row, col], steepest[row, col] = low, steep
+    return behind, met

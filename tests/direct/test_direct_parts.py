@@ -8,7 +8,7 @@ from torch import Tensor
 from neuraltexgen.direct.conjugate import conjugate_gradients
 from neuraltexgen.direct.start import spread
 from neuraltexgen.direct.system import System, planes, texels
-from neuraltexgen.direct.terms import ROWS, direct_terms, is_quadratic, values, weights
+from neuraltexgen.direct.terms import ROWS, direct_terms, is_quadratic, weights
 from neuraltexgen.kernels.normal import OFFSETS
 from neuraltexgen.losses import LOSSES
 from neuraltexgen.seam_tie import SeamTie
@@ -87,13 +87,12 @@ def test_the_diagonal_is_that_of_the_matrix() -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_reweighted_loss_is_the_loss(name: str) -> None:
-    """Value and slope: rho, and 2 d weight(d), of the loss in the table; residuals below the floor aside."""
+def test_a_reweighted_loss_has_the_slope_of_the_loss(name: str) -> None:
+    """2 d weight(d) is the slope of the loss in the table; residuals below l1's floor aside."""
     terms = direct_terms((f"{name}=0.7",))
     assert terms is not None
     d = torch.linspace(0.002, 0.5, 40, dtype=torch.float64, requires_grad=True)
     loss = 0.7 * LOSSES[name](d[None, None, None], torch.zeros_like(d)[None, None, None], (d > 0)[None, None, None])
-    torch.testing.assert_close(values(terms, d.detach()).mean(), loss.detach())
     loss.backward()
     assert d.grad is not None
     torch.testing.assert_close(2 * d.detach() * weights(terms, d.detach()) / len(d), d.grad)

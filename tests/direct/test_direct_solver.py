@@ -113,7 +113,7 @@ def kill_after(number: int) -> Callable[[PassRecord, Tensor], tuple[float, ...]]
 
 def test_a_killed_run_goes_on_and_ends_the_same(views: Views, result: FitResult, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        solve(views.subset(TRAIN), DIRECT, checkpoint=tmp_path / "fit.pt", on_pass=kill_after(1))
+        solve(views.subset(TRAIN), DIRECT, checkpoint=tmp_path / "fit.pt", on_pass=kill_after(2))
     numbers: list[int] = []
 
     def on_pass(record: PassRecord, _: Tensor) -> tuple[float, ...]:
@@ -121,7 +121,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(views: Views, result: FitResult,
         return (10.0 * record.number,)
 
     went_on = solve(views.subset(TRAIN), DIRECT, checkpoint=tmp_path / "fit.pt", on_pass=on_pass)
-    assert numbers == [record.number for record in result.history][1:]
+    assert numbers == [record.number for record in result.history][2:]
     for name in ("texture", "gains", "offsets", "view_weights"):
         assert np.array_equal(getattr(went_on, name), getattr(result, name)), name
     assert [r.figures for r in went_on.history] == [(10.0 * r.number,) for r in result.history]
@@ -136,8 +136,8 @@ def test_adams_checkpoint_is_not_taken_up(views: Views, result: FitResult, tmp_p
 
 def test_pixels_without_confidence_have_no_influence(tmp_path: Path) -> None:
     whole = [make_view(number) for number in TRAIN[:3]]
-    hidden = torch.rand(whole[0].confidence.shape, generator=torch.Generator().manual_seed(0)) < 0.3
-    masked = [replace(v, confidence=torch.where(hidden, 0.0, v.confidence)) for v in whole]
+    hidden = torch.rand(whole[0].trust.shape, generator=torch.Generator().manual_seed(0)) < 0.3
+    masked = [replace(v, trust=torch.where(hidden, 0, v.trust)) for v in whole]
     junk = [replace(v, photo=torch.where(hidden[..., None], torch.nan, v.photo)) for v in masked]
     clean, other = (solve(store(v, tmp_path / str(i)), DIRECT) for i, v in enumerate((masked, junk)))
     for name in ("texture", "weight", "gains", "offsets", "view_weights"):
@@ -162,7 +162,7 @@ def test_what_cannot_be_solved_is_an_error(views: Views, tmp_path: Path) -> None
         solve(views, replace(DIRECT, losses=("l2", "gradient_l1")))
     with pytest.raises(FitError, match="channels"):
         solve(views, replace(DIRECT, texture=TextureSettings((SIZE, SIZE), 1)))
-    blind = replace(make_view(0), confidence=torch.zeros_like(make_view(0).confidence))
+    blind = replace(make_view(0), trust=torch.zeros_like(make_view(0).trust))
     with pytest.raises(FitError, match="no photo sees"):
         solve(store([blind], tmp_path), DIRECT)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.geometry import pixel_rays
 from neuraltexgen.scene import Camera, Mesh
-from neuraltexgen.uvmap import raycast
+from neuraltexgen.uvmap import surface
 from neuraltexgen.uvmap.maps import UVMap, seen_normals
 from neuraltexgen.uvmap.raycast import RayCaster
 from planes import CAMERAS, HEIGHT, WIDTH, Plane, pose, world_rays
@@ -306,14 +306,15 @@ def test_degenerate_faces_give_a_sound_map(mesh: Mesh, turn: float) -> None:
 
 def test_a_needle_is_no_farther_away_than_its_ends() -> None:
     """The search, in single precision, may name a needle that the ray just misses; its plane is hit far behind it."""
-    needle = np.array([[[-1.0, 0.0, 5.0], [1.0, 0.0, 5.0], [0.3, 1e-13, 5.0 + 1e-7]]])
-    direction = np.array([[0.0, 9e-7, 1.0]], np.float32)  # meets the needle's plane at z = 50
-    face, solid_angle = np.zeros(1, np.int32), np.full(1, 1e-4, np.float32)
-    uvs = np.array([[[0.0, 0.0], [1.0, 0.0], [0.65, 0.0]]])
-    surface = needle, uvs, np.ones(1)
-    uv, distance, _, _ = raycast._evaluate(face, np.zeros(3), direction, np.eye(3), solid_angle, *surface)
-    assert distance[0] == pytest.approx(5.0, rel=1e-5)
-    assert 0 <= uv[0, 0] <= 1
+    needle = np.array([[-1.0, 0.0, 5.0], [1.0, 0.0, 5.0], [0.3, 1e-13, 5.0 + 1e-7]])
+    # The ray (0, 9e-7, 1) meets the needle's plane at z = 50.
+    uvs, face = np.array([[0.0, 0.0], [1.0, 0.0], [0.65, 0.0]]), np.array([[0, 1, 2]], np.int32)
+    mesh = surface.make_surface(Mesh(needle, face, uvs, face.copy()))
+    found = surface.empty_map(Camera("PINHOLE", 1, 1, (1.0, 1.0, 0.5, 0.5 - 9e-7)), 1)
+    found.face_ids[:] = 0
+    surface.meet_faces(mesh, Camera("PINHOLE", 1, 1, (1.0, 1.0, 0.5, 0.5 - 9e-7)), np.eye(4), found, (0, 1))
+    assert found.distance[0, 0] == pytest.approx(5.0, rel=1e-5)
+    assert 0 <= found.uv[0, 0, 0] <= 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1)])

@@ -9,7 +9,7 @@ from egl_here import needs_egl
 from neuraltexgen.errors import ConfigError, RenderError, UnwrapError
 from neuraltexgen.scene import Mesh
 from neuraltexgen.uvmap import egl, render
-from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.uvmap.raster.rasteriser import Rasteriser
 from neuraltexgen.uvmap.render import RENDERERS, RasterisedWherePinhole, make_renderer
 from planes import CAMERAS, Plane, pose
 
@@ -30,19 +30,19 @@ def test_a_mesh_without_uvs_is_refused_by_all(name: str) -> None:
         make_renderer(Mesh(MESH.vertices, MESH.faces), name)
 
 
-def test_without_a_graphics_card_auto_casts_rays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_graphics_card_auto_rasterises_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "has_graphics_card", lambda: False)
-    assert isinstance(make_renderer(MESH), RayCaster)
-    assert make_renderer(MESH).result_key(CAMERAS["PINHOLE"]) == ""
+    assert isinstance(make_renderer(MESH), Rasteriser)
+    assert make_renderer(MESH, "ray").result_key(CAMERAS["PINHOLE"]) == ""
 
 
-def test_where_the_card_can_not_take_the_mesh_auto_casts_rays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_card_can_not_take_the_mesh_the_processor_rasterises(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(mesh: Mesh, device: int | None) -> None:
         raise RenderError("too many faces")
 
     monkeypatch.setattr(render, "has_graphics_card", lambda: True)
     monkeypatch.setattr(render, "RasterisedWherePinhole", refuses)
-    assert isinstance(make_renderer(MESH), RayCaster)
+    assert isinstance(make_renderer(MESH), Rasteriser)
 
 
 @pytest.mark.parametrize("files", [("nothing-like-it",), ("null",)])
@@ -63,10 +63,10 @@ def test_with_a_graphics_card_auto_rasterises(monkeypatch: pytest.MonkeyPatch) -
 
 
 @needs_egl
-def test_a_lens_with_distortion_goes_to_the_ray_caster_and_is_keyed_so() -> None:
-    renderer, caster = make_renderer(MESH, "egl:0"), RayCaster(MESH)
+def test_a_lens_with_distortion_goes_to_the_rasteriser_on_the_processor_and_is_keyed_so() -> None:
+    renderer, processor = make_renderer(MESH, "egl:0"), Rasteriser(MESH)
     for model in ("OPENCV", "OPENCV_FISHEYE"):
-        found, expected = (r.uv_map(CAMERAS[model], pose(), 2) for r in (renderer, caster))
+        found, expected = (r.uv_map(CAMERAS[model], pose(), 2) for r in (renderer, processor))
         np.testing.assert_array_equal(found.uv, expected.uv)
-        assert renderer.result_key(CAMERAS[model]) == ""
-    assert renderer.result_key(CAMERAS["PINHOLE"]) != ""
+        assert renderer.result_key(CAMERAS[model]) == processor.result_key(CAMERAS[model])
+    assert renderer.result_key(CAMERAS["PINHOLE"]) != processor.result_key(CAMERAS["PINHOLE"])

@@ -14,10 +14,12 @@ from neuraltexgen.cli.options import (
     Fitting,
     Maybe,
     Out,
+    Pages,
     Reading,
     Renderer,
     Resources,
     Sampling,
+    Scale,
     Styling,
 )
 from neuraltexgen.cli.rows import left_out, left_out_rows, notes
@@ -37,6 +39,9 @@ from neuraltexgen.unwrap import MethodName, UnwrapSettings
 
 MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
 
+PAGE = 4096
+"""Side of a page whose scale is given and whose size isn't."""
+
 
 @dataclass(frozen=True)
 class Texture:
@@ -49,9 +54,13 @@ class Texture:
     reconstruct: bool = False
     """First make the mesh of the capture's depth maps (extra open3d), kept as mesh.ply; of photos, cameras too."""
     texture_size: int | None = None
-    """Side of the texture in texels; chosen from the photos' detail if not given."""
+    """Side of the texture (of each page) in texels; chosen from the photos' detail if not given."""
     unwrap: MethodName = "auto"
     """auto keeps the mesh's own uvs where it has them, else makes new ones."""
+    pages: Pages = None
+    """Spread the charts over so many textures; with --texels-per-unit, over so many at most."""
+    texels_per_unit: Scale = None
+    """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     simplify: Annotated[int | None, tyro.conf.arg(metavar="FACES")] = None
@@ -74,17 +83,18 @@ class Texture:
 
     def job(self) -> Job:
         """The library's settings."""
+        side = self.texture_size or (PAGE if self.texels_per_unit is not None else None)
         return Job(
             read=self.reading.settings(),
             reconstruct=ReconstructSettings() if self.reconstruct else None,
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
-            unwrap=UnwrapSettings(self.unwrap, self.texture_size or 2048),
+            unwrap=UnwrapSettings(self.unwrap, side or 2048, pages=self.pages, texels_per_unit=self.texels_per_unit),
             density=self.density,
             views=self.sampling.settings(),
             train=TrainSettings(
                 fit=self.fitting.settings(),
-                texture_size=self.texture_size,
+                texture_size=side,
                 holdout=self.holdout,
                 final_fit=self.final_fit,
                 style=self.styling.settings(),

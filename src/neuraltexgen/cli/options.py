@@ -19,6 +19,8 @@ Capture = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CAPTURE")
 Out = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="DIR")]
 OutFile = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")]
 Renderer = Annotated[str, tyro.conf.arg(metavar="auto|ray|egl")]
+Pages = Annotated[int | None, tyro.conf.arg(metavar="N")]
+Scale = Annotated[float | None, tyro.conf.arg(metavar="TEXELS")]
 Maybe = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
 

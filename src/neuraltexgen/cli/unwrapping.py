@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import tyro
 
+from neuraltexgen.cli.options import Pages, Scale
 from neuraltexgen.cli.rows import notes
 from neuraltexgen.cli.talk import Talk
 from neuraltexgen.files import plain
 from neuraltexgen.meshes import read_mesh, write_mesh
 from neuraltexgen.meshes.simplify import simplify
+from neuraltexgen.pages import tile_number
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap import MethodName, UnwrapFigures, UnwrapSettings, measure, unwrap
 from neuraltexgen.unwrap.words import figure_rows
@@ -35,6 +37,10 @@ class Unwrap:
     """The texture size, in texels, that the gutter is meant for."""
     gutter: int = 4
     """Texels between charts."""
+    pages: Pages = None
+    """Spread the charts over so many textures, as UDIM tiles; with --texels-per-unit, over so many at most."""
+    texels_per_unit: Scale = None
+    """Texels a world unit, on as many pages of --resolution texels as that needs."""
     partitions: int = 1
     """Pieces that uvatlas works on at the same time: faster, and more charts."""
     time_limit: float = 1800.0
@@ -45,12 +51,21 @@ class Unwrap:
 
     def run(self) -> None:
         loaded = read_mesh(self.mesh)
-        settings = UnwrapSettings(self.method, self.resolution, self.gutter, self.partitions, self.time_limit)
+        settings = UnwrapSettings(
+            method=self.method,
+            resolution=self.resolution,
+            gutter=self.gutter,
+            partitions=self.partitions,
+            time_limit=self.time_limit,
+            pages=self.pages,
+            texels_per_unit=self.texels_per_unit,
+        )
         bare, note = (loaded.mesh, "") if self.simplify is None else simplify(loaded.mesh, self.simplify)
         [(mesh, method)] = [unwrap(bare, settings) for _ in self.talk.progress(range(1), "unwrap", 1)]
         figures = measure(mesh, self.resolution) if self.measure or method == "keep" else None
         written = self._write(mesh, method)
         rows = [("method", method), ("mesh", f"{len(mesh.faces):,} faces, {_uvs(mesh):,} uvs")]
+        rows += [("pages", f"{mesh.pages}, as UDIM tiles 1001 to {tile_number(mesh.pages - 1)}")] * (mesh.pages > 1)
         said = (*loaded.notes, *filter(None, [note]))
         rows += [*(figure_rows(figures) if figures else ()), *notes(said)]
         self.talk.rows((*rows, *self.talk.files(written)), _result(mesh, method, figures, said))
@@ -68,5 +83,11 @@ def _uvs(mesh: Mesh) -> int:
 
 
 def _result(mesh: Mesh, method: str, figures: UnwrapFigures | None, said: tuple[str, ...]) -> dict[str, Any]:
-    result: dict[str, Any] = {"method": method, "faces": len(mesh.faces), "uvs": _uvs(mesh), "notes": list(said)}
+    result: dict[str, Any] = {
+        "method": method,
+        "faces": len(mesh.faces),
+        "pages": mesh.pages,
+        "uvs": _uvs(mesh),
+        "notes": list(said),
+    }
     return plain(result | ({"figures": asdict(figures)} if figures else {}))

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.checkpoint import load_state, save_state
@@ -24,18 +25,21 @@ from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
 from neuraltexgen.fit import EXPOSURE_PRIOR, Beside, FitResult, PassRecord
 from neuraltexgen.kernels.normal import stencil_product
-from neuraltexgen.kernels.sample import render, splat_weight
-from neuraltexgen.metrics import sharpness
+from neuraltexgen.kernels.packed import look_up, scatter_trust
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.sharpness import sharpness_weights
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views, enlarge_photo
+from neuraltexgen.views import Views, enlarge_photo
 
-QUADRATIC_ROUNDS, ROBUST_ROUNDS = 3, 10
-"""Rounds for `l2` alone: grey to a texture, its photos' exposures and sharpness, and what the model left. Robust losses
-weigh pixels anew in each round."""
+QUADRATIC, ROBUST = (True, False, True, True), (True,) * 10
+"""The rounds of `l2` alone, and of robust losses, which weigh pixels anew each time: whether a round gathers curvature,
+or takes the last one's. Of `l2`: the photos' mean, made sharp; their exposures, and what the model left; then twice with
+weights from the sharpness found so far."""
 
-STEPS, TOLERANCE = 12, 3e-3
+MEASURED = 3
+"""Rounds after which sharpness weights stay as they are."""
+
+STEPS, TOLERANCE = 6, 3e-3
 """Steps of conjugate gradients in a round, at the most, and the share of the right-hand side that may be left."""
 
 
@@ -57,7 +61,7 @@ def solve(
         raise FitError("no view to fit")
     run = _Rounds(views, settings, beside)
     done = run.restore(checkpoint)
-    for number in progress(range(done, run.rounds), "solve", run.rounds - done):
+    for number in progress(range(done, len(run.plan)), "solve", len(run.plan) - done):
         run.one_round(number)
         if on_pass is not None:
             run.history[-1] = replace(run.history[-1], figures=on_pass(run.history[-1], run.texture))
@@ -82,7 +86,7 @@ class _Rounds:
                 fix="--solver adam",
             )
         self.views, self.settings, self.beside, self.terms = views, settings, beside, terms
-        self.rounds = QUADRATIC_ROUNDS if is_quadratic(terms) else ROBUST_ROUNDS
+        self.plan = QUADRATIC if is_quadratic(terms) else ROBUST
         first, channels = views[0], settings.texture.channels
         if first.photo.shape[2] != channels:
             raise FitError(f"the photos have {first.photo.shape[2]} channels, the texture {channels}")
@@ -95,6 +99,7 @@ class _Rounds:
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
         self.exposures: Exposures | None = None
+        self.system: System | None = None
         self._started = time.monotonic()
 
     def one_round(self, number: int) -> None:
@@ -103,62 +108,67 @@ class _Rounds:
             self.exposures = Exposures(self.views, self.settings.texture.size, self.settings.texture.channels)
             if number == 0 and self.beside.start is None:
                 self.colours = self.exposures.settle(EXPOSURE_PRIOR)
-        weights = sharpness_weights(self.sharpness, self.settings.sharpness_power)
+        weights = self.view_weights()
         every = slice(0, self.texture.shape[2])
         parts = [every] if is_quadratic(self.terms) else [slice(channel, channel + 1) for channel in range(every.stop)]
         loss = 0.0
         for part in parts:
-            sums = Gathered.empty(self.texture[..., part])
-            looking = Looking(self.colours, weights, self.terms, part)
-            loss += self._look(looking, sums, measure=number > 0 and part.start == 0)
+            sums = Gathered.empty(self.texture[..., part], self.plan[number])
+            loss = self._look(Looking(self.colours, weights, self.terms, part), sums, number if part.start == 0 else 0)
             self._step(sums, part, first=number == 0 and self.beside.start is None)
-        if not math.isfinite(loss):
-            raise FitError("the objective is not finite", fix="look for photos whose colours are not numbers")
         if self.settings.exposure:
             gain, offset = self.colours.fix_gauge()
-            self.texture = self.texture * gain + offset
+            self.texture.mul_(gain).add_(offset)
         self.history.append(PassRecord(number + 1, loss, time.monotonic() - self._started))
 
-    def _look(self, looking: Looking, sums: Gathered, measure: bool) -> float:
-        """Gathers all views, and returns their mean loss; measures exposure and sharpness of each on the way."""
+    def view_weights(self) -> Float[Tensor, " v"]:
+        """Per view, how much its loss counts."""
+        return sharpness_weights(self.sharpness, self.settings.sharpness_power)
+
+    def _look(self, looking: Looking, sums: Gathered, number: int) -> float:
+        """Gathers all views, and returns their mean loss; measures them on the way, if this is not the first round."""
         losses = 0.0
         for index, view in self.views.stream(range(len(self.views))):
             view = enlarge_photo(view) if self.settings.compare_at == "uvmap" else view
-            shown = render(self.texture, view.uv, view.confidence > 0)
-            if measure:
-                self._measure(index, view, shown)
-            losses += add_view(index, view, shown, looking, sums)
+            image = look_up(self.texture, view.places)
+            if self.exposures is not None and number > 0:
+                self.exposures.measure(index, view, image, EXPOSURE_PRIOR, self.colours)
+            found = add_view(index, view, image, looking, sums)
+            losses += float(found.loss)
+            if 0 < number < MEASURED and self.settings.sharpness_power > 0:
+                self._note_sharpness(index, found.sharpness)
+        if not math.isfinite(losses):
+            raise FitError("the objective is not finite", fix="look for photos whose colours are not numbers")
         return losses / len(self.views)
+
+    def _note_sharpness(self, index: int, ratio: float) -> None:
+        """`ratio`: render over photo, below 1 where the photo is the sharper one."""
+        if math.isfinite(ratio) and ratio > 0:
+            now, before = 1.0 / ratio, float(self.sharpness[index])
+            self.sharpness[index] = now if before == 0 else 0.5 * (before + now)
 
     def _step(self, sums: Gathered, part: slice, first: bool) -> None:
         """Goes to the minimum of the gathered model, from the photos' mean over scales in the first round."""
-        channels = self.texture.shape[2]  # the objective is a mean over views and channels; the system is a sum
-        tie = self.settings.seam_weight * len(self.views) * channels
-        system = System.gathered(sums.stencil, self.settings.smoothness, self.beside.seams, tie)
+        if sums.stencil is not None:
+            # The objective is a mean over views and channels; the system is a sum.
+            tie = self.settings.seam_weight * len(self.views) * self.texture.shape[2]
+            self.system = System.gathered(sums.stencil, self.settings.smoothness, self.beside.seams, tie)
+        if self.system is None:
+            raise ValueError("a round without curvature has none to go on with")
         present, right = planes(self.texture[..., part]), planes(sums.gradient)
         step = torch.zeros_like(right)
         if first:
             weight = torch.empty_like(right[:1])
-            stencil_product(system.stencil, torch.ones_like(weight), weight)  # the prior's rows add up to 0
+            stencil_product(self.system.stencil, torch.ones_like(weight), weight)  # the prior's rows add up to 0
             step = spread(right, weight[0]).contiguous()
-        system.subtract_penalty(present, right)
-        system.solve(right, step, STEPS, TOLERANCE)
+        self.system.subtract_penalty(present, right)
+        self.system.solve(right, step, STEPS, TOLERANCE)
         self.texture[..., part] = texels(present.add_(step))
 
-    def _measure(self, index: int, view: FitView, shown: Tensor) -> None:
-        """A view's exposure, where other views look too, and its sharpness beside its render's."""
-        photo, valid = view.colours(), view.confidence > 0
-        if self.exposures is not None:
-            held = EXPOSURE_PRIOR * float(view.confidence.sum())
-            self.colours.update(index, shown, photo, view.confidence * self.exposures.others(view), held)
-        if self.settings.sharpness_power > 0:
-            ratio = sharpness(self.colours.apply(index, shown), photo, valid)
-            if math.isfinite(ratio) and ratio > 0:
-                self.sharpness[index] = 1.0 / ratio
-
     def save(self, path: Path | None) -> None:
-        """Writes the state."""
-        if path is None:
+        """Writes the state, unless the next round goes on with this one's curvature, which is not kept."""
+        done = len(self.history)
+        if path is None or (done < len(self.plan) and not self.plan[done]):
             return
         state = {
             "texture": self.texture,
@@ -189,7 +199,7 @@ class _Rounds:
         """The texture so far, and what was fitted beside it."""
         weight = torch.zeros(self.settings.texture.size, device=self.views.device)
         for _, view in self.views.stream(range(len(self.views))):
-            weight += splat_weight(view.uv, view.confidence, self.settings.texture.size)
+            weight += scatter_trust(view.places, self.settings.texture.size)
         if not bool((weight > 0).any()):
             raise FitError(
                 "no photo sees the mesh with any confidence: nothing to fit",
@@ -200,6 +210,6 @@ class _Rounds:
             weight=weight.cpu().numpy(),
             gains=self.colours.gains.cpu().numpy(),
             offsets=self.colours.offsets.cpu().numpy(),
-            view_weights=sharpness_weights(self.sharpness, self.settings.sharpness_power).numpy(),
+            view_weights=self.view_weights().numpy(),
             history=tuple(self.history),
         )

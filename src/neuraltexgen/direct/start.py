@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, ViewColours
-from neuraltexgen.kernels.sample import render, splat, splat_weight
+from neuraltexgen.kernels.packed import Places, look_up, scatter, scatter_trust, unpack_share
+from neuraltexgen.kernels.photometric import block_means
 from neuraltexgen.views import FitView, Views
 
 COARSE = 120
@@ -44,15 +45,22 @@ def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
 
 @dataclass(frozen=True, eq=False)
 class Glimpse:
-    """Some of a view's pixels: what a coarse texture needs."""
+    """Some of a view's pixels, of every so many rows and columns: what a coarse texture needs."""
 
-    photo: Float[Tensor, "h w c"]
-    uv: Float[Tensor, "h w s 2"]
-    confidence: Float[Tensor, "h w"]
+    photo: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"]
+    places: Places
+
+    def colours(self) -> Float[Tensor, "h w c"]:
+        """The photo as float in [0, 1], 0 where a pixel has no confidence."""
+        photo = self.photo.float() / 255 if self.photo.dtype == torch.uint8 else self.photo
+        return torch.where(self.places.trust[..., None] > 0, photo, 0.0)
 
 
 class Exposures:
-    """Exposures settled before anything else: photos and a coarse texture, in closed form in turn."""
+    """Exposures settled before anything else: photos and a coarse texture, in closed form in turn.
+
+    `shared`: 1 in the texels of the coarse texture that two views or more look at, else 0.
+    """
 
     def __init__(self, views: Views, size: tuple[int, int], channels: int) -> None:
         height, width = views[0].photo.shape[:2]
@@ -61,42 +69,44 @@ class Exposures:
         coarser = 2 * self.stride if self.stride > 1 else 1  # about a texel for a pixel that is taken
         self.size = (max(1, size[0] // coarser), max(1, size[1] // coarser))
         self.colours = ViewColours(len(views), channels, views.device)
-        self.shared = torch.zeros(*self.size, 1, device=views.device)
+        looks = torch.zeros(self.size, device=views.device)
         for glimpse in self.glimpses:
-            self.shared += (splat_weight(glimpse.uv, glimpse.confidence, self.size) > 0)[..., None]
+            looks += scatter_trust(glimpse.places, self.size) > 0
+        self.shared = (looks > 1).to(torch.uint8)
 
     def settle(self, prior: float) -> ViewColours:
         """Gains and offsets, in the gauge of `ViewColours`. `prior`: share of a view that holds it to 1 and 0."""
         for _ in range(ROUNDS if self.stride > 1 else 0):
             texture = self._texture()
             for index, glimpse in enumerate(self.glimpses):
-                self._update(index, glimpse, texture, prior)
+                image = look_up(texture, glimpse.places)
+                blocks = block_means(image, glimpse.photo, glimpse.places, self.shared, BLOCK // self.stride)
+                held = prior * float(glimpse.places.trust.sum()) / 255 * self.stride**2
+                self.colours.update(index, *blocks, held)
             self.colours.fix_gauge()
         return self.colours
 
-    def others(self, view: FitView) -> Float[Tensor, "h w"]:
-        """Per pixel of a view, in [0, 1], whether other views look there too."""
-        return (render(self.shared, view.uv, view.confidence > 0)[..., 0] - 1).clamp(0, 1)
+    def measure(
+        self, index: int, view: FitView, image: Float[Tensor, "h w c"], prior: float, into: ViewColours
+    ) -> None:
+        """Sets one view's exposure from its render of the whole texture."""
+        blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
+        into.update(index, *blocks, prior * float(view.trust.sum()) / 255)
 
     def _texture(self) -> Float[Tensor, "H W c"]:
+        """The photos' mean, each with its exposure taken out."""
         total = torch.zeros(*self.size, self.colours.gains.shape[1], device=self.shared.device)
         weight = torch.zeros(*self.size, 1, device=self.shared.device)
         for index, glimpse in enumerate(self.glimpses):
-            gain, offset = self.colours.gains[index], self.colours.offsets[index]
-            seen, trust = glimpse.confidence > 0, glimpse.confidence.square()[..., None]
-            splat(trust * gain * (glimpse.photo - offset), glimpse.uv, seen, total)
-            splat(trust * gain.square().mean(), glimpse.uv, seen, weight)
+            gain, offset = self.colours.of(index)
+            trust = unpack_share(glimpse.places.trust).square()[..., None]
+            scatter(trust * gain * (glimpse.colours() - offset), glimpse.places, total)
+            scatter(trust * gain.square().mean(), glimpse.places, weight)
         return spread(total.permute(2, 0, 1), weight[..., 0]).permute(1, 2, 0).contiguous()
-
-    def _update(self, index: int, glimpse: Glimpse, texture: Tensor, prior: float) -> None:
-        seen = glimpse.confidence > 0
-        plain = render(texture, glimpse.uv, seen)
-        others = (render(self.shared, glimpse.uv, seen)[..., 0] - 1).clamp(0, 1)
-        held = prior * float(glimpse.confidence.sum())
-        self.colours.update(index, plain, glimpse.photo, glimpse.confidence * others, held, BLOCK // self.stride)
 
 
 def _glimpse(view: FitView, stride: int) -> Glimpse:
-    confidence = view.confidence[::stride, ::stride].contiguous()
-    photo = torch.where(confidence[..., None] > 0, view.colours()[::stride, ::stride], 0.0)
-    return Glimpse(photo, view.uv[::stride, ::stride].contiguous(), confidence)
+    low, high, trust, photo = (
+        field[::stride, ::stride].contiguous() for field in (view.low, view.high, view.trust, view.photo)
+    )
+    return Glimpse(photo, Places(low, high, trust))

@@ -1,7 +1,8 @@
-"""Binary glTF 2.0: one mesh, one unlit material, the texture inside. https://registry.khronos.org/glTF/specs/2.0/"""
+"""Binary glTF 2.0: one mesh, an unlit material for each page, textures inside. https://registry.khronos.org/glTF/specs/2.0/"""
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 
 from neuraltexgen.errors import ExportError
 from neuraltexgen.files import whole_file
+from neuraltexgen.pages import face_pages, page_mesh, tile_number
 from neuraltexgen.scene import Mesh
-from neuraltexgen.uvmap.charts import unique_corners
+from neuraltexgen.uvmap.charts import mesh_uvs, unique_corners
 
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 FLOAT, UNSIGNED_INT = 5126, 5125
@@ -47,49 +49,56 @@ class _Buffer:
         return len(self.views) - 1
 
 
-def write_glb(path: Path, mesh: Mesh, texture: EmbeddedImage) -> None:
-    """Writes the mesh with its texture, whole or not at all. Vertices on seams are doubled, faces keep their order.
+def write_glb(path: Path, mesh: Mesh, textures: Sequence[EmbeddedImage]) -> None:
+    """Writes the mesh with its textures, one a page, whole or not at all. Vertices on seams are doubled.
 
-    Unlit, two-sided (scans have holes), clamped at the texture's border; v points down as inside. Positions are
-    float32; far from the origin they are stored relative to the mesh's middle and the node moves them back.
+    Unlit, two-sided (scans have holes), clamped at the texture's border; v points down as inside. A page is a primitive
+    with its own material; within it faces keep their order. Positions are float32; far from the origin they are stored
+    relative to the mesh's middle and the node moves them back.
 
     Raises MeshError: no uvs. ExportError: too large for float32, or for the format's 4 GiB.
     """
+    mesh_uvs(mesh)
     buffer = _Buffer()
-    document = _document(mesh, texture, buffer)
+    document = _document(mesh, textures, buffer)
     document["bufferViews"] = buffer.views
     document["buffers"] = [{"byteLength": len(buffer.data)}]
     text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    chunks = _chunk(b"JSON", text, b" ") + _chunk(b"BIN\0", bytes(buffer.data), b"\0")
-    if 12 + len(chunks) >= 2**32:
-        raise ExportError(f"{path}: {len(chunks) / 2**30:.1f} GiB are too much for one GLB", fix="a smaller texture")
-    with whole_file(path) as temporary:
-        temporary.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+    text += b" " * (-len(text) % 4)
+    buffer.data += b"\0" * (-len(buffer.data) % 4)
+    length = 28 + len(text) + len(buffer.data)
+    if length >= 2**32:
+        raise ExportError(f"{path}: {length / 2**30:.1f} GiB are too much for one GLB", fix="--glb-image jpeg")
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        # Part by part: a texture of 16384 x 16384 texels is not to be copied once more.
+        for data in (struct.pack("<4sII", b"glTF", 2, length), struct.pack("<I4s", len(text), b"JSON"), text):
+            file.write(data)
+        file.write(struct.pack("<I4s", len(buffer.data), b"BIN\0"))
+        file.write(buffer.data)
 
 
-def _document(mesh: Mesh, texture: EmbeddedImage, buffer: _Buffer) -> dict[str, Any]:
-    corners = unique_corners(mesh)
-    positions, translation = _float32_positions(mesh.vertices[corners.vertices])
-    accessors = [
-        _accessor(buffer, positions, "VEC3", FLOAT, ARRAY_BUFFER),
-        _accessor(buffer, corners.uvs.astype("<f4"), "VEC2", FLOAT, ARRAY_BUFFER),
-        _accessor(buffer, corners.faces.reshape(-1).astype("<u4"), "SCALAR", UNSIGNED_INT, ELEMENT_ARRAY_BUFFER),
-    ]
-    accessors[0] |= {"min": positions.min(axis=0).tolist(), "max": positions.max(axis=0).tolist()}
-    primitive = {"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "indices": 2, "material": 0}
+def _document(mesh: Mesh, textures: Sequence[EmbeddedImage], buffer: _Buffer) -> dict[str, Any]:
+    translation = _translation(mesh.vertices[np.unique(mesh.faces)])
+    shown = np.unique(face_pages(mesh)).tolist()
+    accessors: list[dict[str, Any]] = []
+    primitives = []
+    for number, page in enumerate(shown):
+        primitives.append(_primitive(page_mesh(mesh, page), translation, buffer, accessors) | {"material": number})
     node: dict[str, Any] = {"mesh": 0, "name": "textured mesh"}
     if translation is not None:
-        node["translation"] = translation
+        node["translation"] = translation.tolist()
+    names = ["textured"] if mesh.pages == 1 else [f"page_{tile_number(page)}" for page in shown]
+    images = [{"bufferView": buffer.add(textures[page].data), "mimeType": textures[page].mime} for page in shown]
     return {
         "asset": {"version": "2.0", "generator": "neuraltexgen"},
         "extensionsUsed": ["KHR_materials_unlit"],
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [node],
-        "meshes": [{"primitives": [primitive]}],
-        "materials": [_material()],
-        "textures": [{"source": 0, "sampler": 0}],
-        "images": [{"bufferView": buffer.add(texture.data), "mimeType": texture.mime}],
+        "meshes": [{"primitives": primitives}],
+        "materials": [_material(name, number) for number, name in enumerate(names)],
+        "textures": [{"source": number, "sampler": 0} for number in range(len(shown))],
+        "images": images,
         "samplers": [
             {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR, "wrapS": CLAMP_TO_EDGE, "wrapT": CLAMP_TO_EDGE}
         ],
@@ -97,12 +106,29 @@ def _document(mesh: Mesh, texture: EmbeddedImage, buffer: _Buffer) -> dict[str, 
     }
 
 
-def _material() -> dict[str, Any]:
+def _primitive(
+    part: Mesh, translation: np.ndarray | None, buffer: _Buffer, accessors: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The triangles of one page, their accessors appended to those there are."""
+    corners = unique_corners(part)
+    positions = part.vertices[corners.vertices]
+    positions = (positions if translation is None else positions - translation).astype("<f4")
+    first = len(accessors)
+    accessors += [
+        _accessor(buffer, positions, "VEC3", FLOAT, ARRAY_BUFFER),
+        _accessor(buffer, corners.uvs.astype("<f4"), "VEC2", FLOAT, ARRAY_BUFFER),
+        _accessor(buffer, corners.faces.reshape(-1).astype("<u4"), "SCALAR", UNSIGNED_INT, ELEMENT_ARRAY_BUFFER),
+    ]
+    accessors[first] |= {"min": positions.min(axis=0).tolist(), "max": positions.max(axis=0).tolist()}
+    return {"attributes": {"POSITION": first, "TEXCOORD_0": first + 1}, "indices": first + 2}
+
+
+def _material(name: str, texture: int) -> dict[str, Any]:
     """A photograph must not be lit again. The factors are for viewers that don't know the extension."""
     return {
-        "name": "textured",
+        "name": name,
         "pbrMetallicRoughness": {
-            "baseColorTexture": {"index": 0},
+            "baseColorTexture": {"index": texture},
             "baseColorFactor": [1.0, 1.0, 1.0, 1.0],
             "metallicFactor": 0.0,
             "roughnessFactor": 1.0,
@@ -117,22 +143,15 @@ def _accessor(buffer: _Buffer, values: np.ndarray, kind: str, component: int, ta
     return {"bufferView": view, "componentType": component, "count": len(values), "type": kind}
 
 
-def _float32_positions(positions: np.ndarray) -> tuple[np.ndarray, list[float] | None]:
-    """Positions as float32, and the translation that brings them home where they had to be moved."""
+def _translation(positions: np.ndarray) -> np.ndarray | None:
+    """What positions are stored relative to, where float32 would move them too far; None: they stay as they are."""
     low, high = positions.min(axis=0), positions.max(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
-        rounded = positions.astype("<f4")
-        lost = float(np.abs(rounded - positions).max())
+        lost = float(np.abs(positions.astype("<f4") - positions).max())
         middle = (low + high) / 2
-        moved = (positions - middle).astype("<f4")
-        in_range = np.isfinite(moved).all() and np.isfinite(middle.astype("<f4")).all()
+        in_range = np.isfinite((positions - middle).astype("<f4")).all() and np.isfinite(middle.astype("<f4")).all()
     if lost <= ROUNDING * float((high - low).max()):
-        return rounded, None
+        return None
     if not in_range:
         raise ExportError("the mesh's coordinates are too large for glTF's float32", fix="scale the mesh")
-    return moved, middle.tolist()
-
-
-def _chunk(kind: bytes, data: bytes, padding: bytes) -> bytes:
-    data += padding * (-len(data) % 4)
-    return struct.pack("<I4s", len(data), kind) + data
+    return middle

@@ -12,8 +12,9 @@ from PIL import Image as PillowImage
 
 from neuraltexgen.errors import ExportError
 from neuraltexgen.export.gltf import EmbeddedImage, write_glb
-from neuraltexgen.export.obj import write_textured_obj
+from neuraltexgen.export.obj import write_textured_obj, write_udim_obj
 from neuraltexgen.images import write_exr, write_png
+from neuraltexgen.pages import tile_number
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Image
 
@@ -21,6 +22,8 @@ EXR_NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A
 """Channel names that viewers know; with more than four, channels are numbered."""
 
 PICTURE_CHANNELS = (1, 3, 4)
+
+ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ def export_textured_mesh(
 ) -> tuple[Path, ...]:
     """Writes `texture.png` or `.exr`, `mesh.obj` with `mesh.mtl`, and `mesh.glb`; returns the files' paths.
 
+    A mesh of several pages gets `texture.1001.png`, `texture.1002.png` ... instead, numbered as UDIM's tiles, a
+    material for each in `mesh.obj` and `mesh.glb`, and `mesh_udim.obj`, with one material over all tiles.
     Nothing is resampled or lit: the texture's values are the colours to show (GLB: KHR_materials_unlit, factor 1).
     Every file is written whole or not at all. With EXR and a number of channels that no picture has (2, or more than
     4), the GLB is left out: it can't hold them.
@@ -54,18 +59,30 @@ def export_textured_mesh(
             f"a texture of {channels} channels can't be written as PNG, which holds 1, 3 or 4",
             fix="write it as EXR: texture exr",
         )
-    broken = int(np.count_nonzero(~np.isfinite(image)))
+    broken = sum(int(np.count_nonzero(~np.isfinite(rows))) for rows in _blocks(image))
     if broken:
         raise ExportError(f"{broken} of {image.size} values of the texture are not finite")
+    if image.shape[0] % mesh.pages:
+        raise ExportError(f"a texture of {image.shape[0]} rows can't be cut into {mesh.pages} pages")
     suffix, write_texture = TEXTURES[options.texture]
-    texture = folder / f"texture{suffix}"
-    write_texture(texture, image)
-    written = [texture, *write_textured_obj(folder / "mesh.obj", mesh, texture.name)]
+    pages = np.split(image, mesh.pages)
+    numbers = [f".{tile_number(page)}" for page in range(mesh.pages)] if mesh.pages > 1 else [""]
+    textures = [folder / f"texture{number}{suffix}" for number in numbers]
+    for texture, page in zip(textures, pages, strict=True):
+        write_texture(texture, page)
+    written = [*textures, *write_textured_obj(folder / "mesh.obj", mesh, [texture.name for texture in textures])]
+    if mesh.pages > 1:
+        written += write_udim_obj(folder / "mesh_udim.obj", mesh, f"texture.<UDIM>{suffix}")
     if channels in PICTURE_CHANNELS:
         path = folder / "mesh.glb"
-        write_glb(path, mesh, _embedded(texture, image, options))
+        write_glb(path, mesh, [_embedded(*each, options) for each in zip(textures, pages, strict=True)])
         written.append(path)
     return tuple(written)
+
+
+def _blocks(image: Image) -> list[Image]:
+    """A few hundred rows at a time, since what is computed of a whole page may be larger than the page."""
+    return [image[top : top + ROWS] for top in range(0, len(image), ROWS)]
 
 
 def _embedded(texture: Path, image: Image, options: ExportOptions) -> EmbeddedImage:
@@ -82,7 +99,7 @@ def _embedded(texture: Path, image: Image, options: ExportOptions) -> EmbeddedIm
 
 def _jpeg(image: Image, quality: int) -> bytes:
     # JPEG has no alpha. Chroma stays at full resolution (subsampling 0): colour edges are what a texture is for.
-    pixels = np.rint(np.clip(image[..., :3], 0, 1) * 255).astype(np.uint8)
+    pixels = np.concatenate([np.rint(np.clip(rows[..., :3], 0, 1) * 255).astype(np.uint8) for rows in _blocks(image)])
     picture = PillowImage.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=quality, subsampling=0, optimize=True)

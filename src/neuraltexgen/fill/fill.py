@@ -7,8 +7,9 @@ import numpy as np
 from numba import njit, prange
 
 from neuraltexgen.errors import FitError
+from neuraltexgen.fill.blocks import LEVELS, block_charts, keep_to_charts
 from neuraltexgen.fill.diffuse import diffuse_colours
-from neuraltexgen.fill.gutters import spread_nearest
+from neuraltexgen.fill.gutters import copy_sources, nearest_sources
 from neuraltexgen.fill.membrane import stretch_membrane
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Image, Mask
@@ -31,7 +32,8 @@ def fill_texture(image: Image, seen: Mask, mesh: Mesh, gutter: int | None = None
     On the surface, colours spread from seen texels along the mesh, so across seams but never across the atlas, and
     meet the seen ones without a step; a part of the mesh that nobody saw takes the mean of all that was seen. Off
     the surface, a texel takes the colour of the nearest covered texel, at most `gutter` texels away (None: the whole
-    image). Texels that a bilinear lookup on the surface reads count as surface of their nearest face.
+    image), or of the nearest one of the chart whose mip-mapped lookups read it (see `blocks`). Texels that a bilinear
+    lookup on the surface reads count as surface of their nearest face.
 
     Raises FitError: no texel on the surface is seen, or a seen texel is not finite. MeshError: no uvs.
     """
@@ -51,7 +53,10 @@ def fill_texture(image: Image, seen: Mask, mesh: Mesh, gutter: int | None = None
     # Subtracting and adding the base colours rounds: what was seen is put back as it came.
     np.copyto(result, image, where=seen[..., None])
     _copy_to_rim(result, atlas.covered, charts)
-    spread = spread_nearest(result, _sources(atlas, face_chart), ~on_surface & ~seen, gutter)
+    nearest = nearest_sources(_sources(atlas, face_chart), ~on_surface & ~seen, gutter)
+    own = np.where(on_surface, face_chart[atlas.face_ids], np.int32(-1))
+    keep_to_charts(nearest, block_charts(mesh, face_chart, own), own, 2 << LEVELS)
+    spread = copy_sources(result, nearest)
     filled = int(np.count_nonzero(atlas.covered & ~seen))
     rim = int(np.count_nonzero(on_surface & ~atlas.covered & ~seen))
     return FilledTexture(result, filled_surface=filled, gutter_texels=spread + rim)

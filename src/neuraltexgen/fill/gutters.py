@@ -3,7 +3,7 @@
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 from numba import njit, prange
 
 from neuraltexgen.types import Mask
@@ -14,13 +14,28 @@ NONE = -1
 def spread_nearest(image: Float32[np.ndarray, "h w c"], sources: Mask, targets: Mask, reach: int | None) -> int:
     """Gives each target texel, in place, the colour of the source nearest to it, and returns how many were set.
 
-    Distances are Euclidean between centres, in texels; targets further than `reach` (None: no limit) stay as they
-    are. Sources must not be targets. Method: Meijster, Roerdink and Hesselink, "A general algorithm for computing
+    See `nearest_sources`, `copy_sources`.
+    """
+    return copy_sources(image, nearest_sources(sources, targets, reach))
+
+
+def nearest_sources(sources: Mask, targets: Mask, reach: int | None) -> Int32[np.ndarray, "h w"]:
+    """For each target texel the source nearest to it, as row * width + column; -1 elsewhere, and where there is none.
+
+    Distances are Euclidean between centres, in texels; targets further than `reach` (None: no limit) get none. Sources
+    must not be targets. Method: Meijster, Roerdink and Hesselink, "A general algorithm for computing
     distance transforms in linear time" (2000), here carrying the nearest texel along with its distance.
     """
     limit = np.inf if reach is None else float(reach) ** 2
+    nearest = np.full(sources.shape, NONE, dtype=np.int32)
+    _find_nearest(targets, _nearest_rows(sources), limit, nearest)
+    return nearest
+
+
+def copy_sources(image: Float32[np.ndarray, "h w c"], nearest: Int32[np.ndarray, "h w"]) -> int:
+    """Gives each texel that has a source, in place, the source's colour, and returns how many those are."""
     set_in_row = np.zeros(len(image), dtype=np.int64)
-    _copy_nearest(image, targets, _nearest_rows(sources), limit, set_in_row)
+    _copy(image, nearest, set_in_row)
     return int(set_in_row.sum())
 
 
@@ -46,8 +61,8 @@ def _nearest_rows(sources):
 
 @njit(cache=True, parallel=True)
 @no_type_check
-def _copy_nearest(image, targets, rows, limit, set_in_row):
-    height, width, channels = image.shape
+def _find_nearest(targets, rows, limit, nearest):
+    height, width = rows.shape
     for i in prange(height):
         # The lower envelope of the parabolas (x - column)² + depth²: their columns, and where each begins to be lowest.
         columns, begins = np.empty(width, dtype=np.int64), np.empty(width)
@@ -61,9 +76,20 @@ def _copy_nearest(image, targets, rows, limit, set_in_row):
             column = columns[at]
             row = rows[i, column]
             if (x - column) ** 2 + (i - row) ** 2 <= limit:
+                nearest[i, x] = row * width + column
+
+
+@njit(cache=True, parallel=True)
+@no_type_check
+def _copy(image, nearest, set_in_row):
+    height, width, channels = image.shape
+    for i in prange(height):
+        for j in range(width):
+            at = nearest[i, j]
+            if at >= 0:
                 set_in_row[i] += 1
                 for c in range(channels):
-                    image[i, x, c] = image[row, column, c]
+                    image[i, j, c] = image[at // width, at % width, c]
 
 
 @njit(cache=True)

@@ -5,8 +5,10 @@ The format: PNG specification, third edition, https://www.w3.org/TR/png-3/, sect
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float32, UInt8, UInt16
@@ -44,22 +46,46 @@ def write_png(path: Path, image: Float32[np.ndarray, "h w c"], *, bits: int = 8)
     height, width, channels = image.shape
     if channels not in COLOUR_TYPES or bits not in (8, 16) or height * width == 0:
         raise ImageError(f"{path}: can't write {width}x{height} pixels of {channels} channels at {bits} bits as PNG")
-    if not np.isfinite(image).all():
-        raise ImageError(f"{path}: {int((~np.isfinite(image)).sum())} values are not finite")
-    levels = 2**bits - 1
-    samples = np.empty(image.shape, ">u2" if bits == 16 else "u1")
-    for top in range(0, height, ROWS):  # rounding takes doubles, and a whole photo of them is large
-        samples[top : top + ROWS] = np.rint(np.clip(image[top : top + ROWS], 0, 1).astype(np.float64) * levels)
-    rows = samples.reshape(height, -1).view(np.uint8)
-    filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
-    filtered[:, 0] = 2  # every row as the difference to the one above: cheap, and smooth images compress well
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    broken = sum(int(np.count_nonzero(~np.isfinite(rows))) for rows in _row_blocks(image))
+    if broken:
+        raise ImageError(f"{path}: {broken} values are not finite")
     header = struct.pack(">IIBBBBB", width, height, bits, COLOUR_TYPES[channels], 0, 0, 0)
     with whole_file(path) as temporary, temporary.open("wb") as file:
         file.write(SIGNATURE)
-        for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b"")):
-            file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+        _write_chunk(file, b"IHDR", header)
+        for part in _packed_rows(image, bits):
+            _write_chunk(file, b"IDAT", part)
+        _write_chunk(file, b"IEND", b"")
+
+
+def _packed_rows(image: Float32[np.ndarray, "h w c"], bits: int) -> Iterator[bytes]:
+    """The image data, compressed, in parts: a block of rows at a time, so that a large texture needs no copy."""
+    pack = zlib.compressobj(6)
+    levels = 2**bits - 1
+    above: np.ndarray | None = None
+    for block in _row_blocks(image):
+        samples = np.rint(np.clip(block, 0, 1).astype(np.float64) * levels).astype(">u2" if bits == 16 else "u1")
+        rows = samples.reshape(len(block), -1).view(np.uint8)
+        filtered = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
+        filtered[:, 0] = 2  # every row as the difference to the one above: cheap, and smooth images compress well
+        filtered[0, 1:] = rows[0] if above is None else rows[0] - above
+        np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+        above = rows[-1]
+        if part := pack.compress(filtered.data):
+            yield part
+    yield pack.flush()
+
+
+def _row_blocks(image: Float32[np.ndarray, "h w c"]) -> Iterator[Float32[np.ndarray, "b w c"]]:
+    """A few rows at a time: rounding takes doubles, and a whole image of them is large."""
+    for top in range(0, len(image), ROWS):
+        yield image[top : top + ROWS]
+
+
+def _write_chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
+    file.write(struct.pack(">I", len(data)) + kind)
+    file.write(data)
+    file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
 
 
 def png_header(path: Path) -> PngHeader | None:

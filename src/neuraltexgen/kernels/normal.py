@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from neuraltexgen.kernels.cpu import normal as cpu_normal
+from neuraltexgen.kernels.packed import Places, unpack_uv
 
 REACH = 2
 """Rows and columns between coupled texels, at the most. Four samples a pixel stay within it up to a pixel of about 1.5
@@ -19,35 +20,35 @@ OFFSETS = tuple((dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REAC
 """(rows, columns) from a texel to the one that a coefficient couples it with, in the stencil's order."""
 
 
-def add_curvature(uv: Float[Tensor, "h w s 2"], weight: Float[Tensor, "h w"], stencil: Float[Tensor, "H W k"]) -> None:
-    """Adds the curvature of `weight` x (mean of s lookups)², summed over pixels, to `stencil` in place.
+def add_curvature(places: Places, weight: Float[Tensor, "h w"], stencil: Float[Tensor, "H W k"]) -> None:
+    """Adds the curvature of `weight` x (mean of s lookups)², summed over pixels with confidence, to `stencil` in place.
 
-    k = len(OFFSETS); pixels count whose weight is above 0, and the uvs of others may be NaN. A pixel whose taps lie
-    more than REACH apart counts each of its samples by itself: the mean of squares instead of the square of the mean.
-    That has the same row sums, so it is exact on a texture that is constant there, and is never the smaller of the two
-    (Jensen), so steps that it decides never overshoot. Float32 on the CPU takes the numba twin.
+    k = len(OFFSETS). A pixel whose taps lie more than REACH apart counts each of its samples by itself: the mean of
+    squares instead of the square of the mean. That has the same row sums, so it is exact on a texture that is constant
+    there, and is never the smaller of the two (Jensen), so steps that it decides never overshoot. Float32 on the CPU
+    takes the numba twin.
     """
-    if stencil.device.type == "cpu" and stencil.dtype == torch.float32 and uv.dtype == torch.float32:
+    if stencil.device.type == "cpu" and stencil.dtype == torch.float32 and weight.dtype == torch.float32:
         if not stencil.is_contiguous():
             raise ValueError("add_curvature adds in place: its stencil must be contiguous")
-        cpu_normal.add_curvature(uv.contiguous().numpy(), weight.contiguous().numpy(), stencil.numpy(), REACH)
+        packed = (field.numpy() for field in places)
+        cpu_normal.add_curvature(*packed, weight.contiguous().numpy(), stencil.numpy(), REACH)  # pyright: ignore[reportCallIssue]
         return
-    add_curvature_definition(uv, weight, stencil)
+    add_curvature_definition(places, weight, stencil)
 
 
-def add_curvature_definition(
-    uv: Float[Tensor, "h w s 2"], weight: Float[Tensor, "h w"], stencil: Float[Tensor, "H W k"]
-) -> None:
+def add_curvature_definition(places: Places, weight: Float[Tensor, "h w"], stencil: Float[Tensor, "H W k"]) -> None:
     """The definition of `add_curvature` in plain PyTorch: any device, any float type."""
     height, width, _ = stencil.shape
-    kept = weight > 0
-    places, weights = uv[kept].to(stencil.dtype), weight[kept].to(stencil.dtype)
-    rows, row_shares = _taps(places[..., 1], height)  # p s 2 each
-    cols, col_shares = _taps(places[..., 0], width)
+    kept = places.trust > 0
+    uv = unpack_uv(places.low, places.high)[kept].to(stencil.dtype)
+    weights = weight[kept].to(stencil.dtype)
+    rows, row_shares = _taps(uv[..., 1], height)  # p s 2 each
+    cols, col_shares = _taps(uv[..., 0], width)
     together = (_spread(rows) <= REACH) & (_spread(cols) <= REACH)
     taps = (row_shares[..., :, None] * col_shares[..., None, :]).flatten(2)  # p s 4
     rows, cols = rows.repeat_interleave(2, dim=2), cols.repeat(1, 1, 2)
-    count = places.shape[1]
+    count = uv.shape[1]
     y, x, shares = (a[together].flatten(1) for a in (rows, cols, taps / count))  # p 4s: a pixel's samples as one
     _add_pairs(stencil, y, x, shares, weights[together])
     y, x, shares = (a[~together].flatten(0, 1) for a in (rows, cols, taps))  # p*s 4: each sample by itself

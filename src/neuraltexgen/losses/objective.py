@@ -14,6 +14,7 @@ from torch import Tensor
 from neuraltexgen.errors import LossError
 from neuraltexgen.files import content_key
 from neuraltexgen.images import read_photo
+from neuraltexgen.kernels.photometric import KNOWN, PhotoLosses
 from neuraltexgen.losses.parse import LossTerm, parse_losses
 from neuraltexgen.losses.pixel import Images, Scalar, Valid
 from neuraltexgen.losses.table import LOSSES, Loss
@@ -47,6 +48,15 @@ class Objective:
         parts = [weight * function(render, photo, valid) for weight, function in self.plain]
         parts += [network(render, photo, valid, visit) for network in self.networks]
         return torch.stack(parts).sum()
+
+    def photo_losses(self) -> PhotoLosses | None:
+        """The weights of `kernels.photometric`, if all of these losses are among them; None else."""
+        weights = dict.fromkeys(KNOWN, 0.0)
+        for term in self.terms:
+            if term.name not in KNOWN:
+                return None
+            weights[term.name] += term.weight
+        return PhotoLosses(**weights)
 
     def key(self) -> str:
         """What decides the value beside the expressions: the files that are named, the source of a user's losses."""

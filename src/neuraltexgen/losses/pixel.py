@@ -4,13 +4,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from neuraltexgen.kernels.photometric import CHARBONNIER_EPSILON, HUBER_DELTA
+
 Images = Float[Tensor, "b c h w"]
 Valid = Bool[Tensor, "b 1 h w"]
 Scalar = Float[Tensor, ""]
-
-HUBER_DELTA = 0.05
-"""Where `huber` turns from quadratic to linear, in units of colour: about the noise of an 8-bit photo's pixel."""
-CHARBONNIER_EPSILON = 1e-3
 
 
 def masked_mean(values: Images, valid: Valid) -> Scalar:

@@ -21,7 +21,7 @@ def read_mesh(path: Path) -> LoadedMesh:
 
     Vertices and faces keep their order. See `LoadedMesh` for what comes back, `repair` for what is repaired.
     Raises MeshError: unknown suffix, missing or damaged file, an index out of range, a used vertex or uv that is not
-    finite, no face left, several textures. Raises ImageError: the texture is there but can't be read.
+    finite, no face left, a face that reaches over its page. Raises ImageError: a texture that can't be read.
     """
     read = READERS.get(path.suffix.lower())
     if read is None:
@@ -37,7 +37,8 @@ def read_mesh(path: Path) -> LoadedMesh:
 def write_mesh(path: Path, mesh: Mesh) -> None:
     """Writes .ply (uvs as vertex s, t; colours), .obj (uvs per corner; colours) or .off (STOFF with uvs), whole.
 
-    PLY and OFF hold one uv a vertex, so vertices on seams are doubled. Raises MeshError: another suffix.
+    PLY and OFF hold one uv a vertex, so vertices on seams are doubled. Pages are written as UDIM's tiles, page k as
+    tile 1001 + k, in OBJ with a group and a material's name for each. Raises MeshError: another suffix.
     """
     write = WRITERS.get(path.suffix.lower())
     if write is None:

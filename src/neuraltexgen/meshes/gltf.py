@@ -1,4 +1,4 @@
-"""glTF 2.0, .glb and .gltf: triangles of the default scene in world space, TEXCOORD_0, one base colour texture.
+"""glTF 2.0, .glb and .gltf: triangles of the default scene in world space, TEXCOORD_0, base colour textures.
 
 The format: Khronos, glTF 2.0 specification, https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html. v is down.
 """
@@ -19,6 +19,7 @@ from jaxtyping import Float32, Float64, Int64, Shaped
 from neuraltexgen.errors import ImageError, MeshError
 from neuraltexgen.images import read_photo
 from neuraltexgen.meshes.raw import RawMesh, unit_colours
+from neuraltexgen.meshes.stack import UNTEXTURED
 
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
@@ -87,8 +88,8 @@ class _Part:
 def read_gltf(path: Path) -> RawMesh:
     """All triangles of the scene as one mesh. uvs and colours are kept if every primitive has them.
 
-    Raises MeshError: damaged, a required extension that is not supported (such as Draco), several textures.
-    Raises ImageError: the embedded texture can't be read.
+    Raises MeshError: damaged, a required extension that is not supported (such as Draco).
+    Raises ImageError: an embedded texture can't be read.
     """
     document = _read_document(path)
     try:
@@ -197,37 +198,54 @@ def _join(document: _Document, parts: list[_Part]) -> RawMesh:
     notes = []
     if uvs and not all_uvs:
         notes.append(f"texture coordinates ignored: {len(parts) - len(uvs)} of {len(parts)} glTF primitives have none")
+    textures, shown = _textures(document, parts, notes) if all_uvs else ([], np.zeros(len(parts), np.int64))
+    several = len(textures) > 1
     return RawMesh(
         vertices=np.concatenate([part.vertices for part in parts]),
         faces=faces,
         uvs=np.concatenate(uvs) if all_uvs else None,
         uv_faces=faces if all_uvs else None,
         colours=np.concatenate(colours) if len(colours) == len(parts) else None,
-        texture=_texture(document, parts, notes) if all_uvs else None,
+        texture=textures[0] if len(textures) == 1 else None,
         notes=tuple(notes),
+        textures=tuple(textures) if several else (),
+        face_texture=np.repeat(shown, [len(part.faces) for part in parts]) if several else None,
     )
 
 
-def _texture(document: _Document, parts: list[_Part], notes: list[str]) -> Float32[np.ndarray, "h w 3"] | None:
+def _textures(
+    document: _Document, parts: list[_Part], notes: list[str]
+) -> tuple[list[Float32[np.ndarray, "h w 3"]], Int64[np.ndarray, " p"]]:
+    """The pictures that parts show, in the order of first use, and which of them each part shows."""
     materials = [part.material.get("pbrMetallicRoughness", {}) for part in parts]
     references = [material["baseColorTexture"] for material in materials if "baseColorTexture" in material]
-    if not references:
-        return None
     if any(reference.get("texCoord", 0) != 0 or reference.get("extensions") for reference in references):
         raise MeshError(f"{document.path}: the texture uses a second uv set or a texture transform", fix="bake them in")
-    textures = [document.json["textures"][reference["index"]] for reference in references]
-    sources = {t.get("extensions", {}).get("EXT_texture_webp", t).get("source", t.get("source")) for t in textures}
-    if len(sources) > 1:
-        raise MeshError(
-            f"{document.path}: the faces use {len(sources)} textures; one is supported",
-            fix="export with a single texture, or without texture coordinates",
-        )
+    sources = [_source(document, material) for material in materials]
+    used = list(dict.fromkeys(source for source in sources if source is not None))
     factors = {tuple(material.get("baseColorFactor", (1, 1, 1, 1))) for material in materials}
-    if factors != {(1, 1, 1, 1)}:
+    if used and factors != {(1, 1, 1, 1)}:
         notes.append(f"{len(factors)} base colour factors other than 1 are not applied to the texture")
-    image = document.json["images"][sources.pop()]
-    pixels = document.bytes_of(image["bufferView"]) if "bufferView" in image else document.file(image["uri"])
-    return _decode(document.path, pixels)
+    textures = [_decode(document.path, _image_bytes(document, source)) for source in used]
+    if len(used) < 2:
+        return textures, np.zeros(len(parts), np.int64)
+    if None in sources:
+        notes.append(f"{sources.count(None)} of {len(parts)} glTF primitives have no texture: they are grey")
+        textures.append(UNTEXTURED)
+    return textures, np.array([len(used) if source is None else used.index(source) for source in sources], np.int64)
+
+
+def _source(document: _Document, material: dict[str, Any]) -> int | None:
+    """The image of a material's base colour, by number."""
+    if "baseColorTexture" not in material:
+        return None
+    texture = document.json["textures"][material["baseColorTexture"]["index"]]
+    return texture.get("extensions", {}).get("EXT_texture_webp", texture).get("source", texture.get("source"))
+
+
+def _image_bytes(document: _Document, index: int) -> bytes:
+    image = document.json["images"][index]
+    return document.bytes_of(image["bufferView"]) if "bufferView" in image else document.file(image["uri"])
 
 
 def _decode(path: Path, pixels: bytes) -> Float32[np.ndarray, "h w 3"]:

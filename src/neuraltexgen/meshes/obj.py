@@ -1,9 +1,9 @@
-"""Wavefront OBJ: polygons with uvs per corner, vertex colours after x y z, one texture through its MTL file.
+"""Wavefront OBJ: polygons with uvs per corner, vertex colours after x y z, textures through its MTL files.
 
 The format: http://paulbourke.net/dataformats/obj/ and .../mtl/. v is up. Normals, groups, lines, curves are left aside.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from neuraltexgen.errors import MeshError
 from neuraltexgen.meshes.raw import RawMesh, cut_polygons, flip_v, integers, numbers, unit_colours
+from neuraltexgen.meshes.stack import UNTEXTURED
 
 MAP_OPTIONS = {"-blendu": 1, "-blendv": 1, "-cc": 1, "-clamp": 1, "-texres": 1, "-bm": 1, "-boost": 1, "-imfchan": 1}
 """Options of map_Kd that stand before the file's name, and how many words each takes; -mm, -o, -s, -t below."""
@@ -31,7 +32,7 @@ class _Statements:
 def read_obj(path: Path) -> RawMesh:
     """Reads an OBJ mesh. If some faces lack texture coordinates, all are ignored, with a note.
 
-    Raises MeshError: a face or number that makes no sense, or faces that use several texture files.
+    Raises MeshError: a face or number that makes no sense.
     """
     statements = _sort_lines(path.read_bytes())
     vertices, colours = _vertices(path, statements.vertices)
@@ -45,8 +46,16 @@ def read_obj(path: Path) -> RawMesh:
     if without:
         note = f"texture coordinates ignored: {without} of {len(faces)} faces have none"
         return RawMesh(vertices, faces, colours=colours, notes=(*notes, note))
-    texture = _texture(path, statements)
-    return RawMesh(vertices, faces, _uvs(path, statements.uvs), uv_corners[fans.corners], colours, texture, notes)
+    textures, polygon_texture = _textures(path, statements)
+    raw = RawMesh(vertices, faces, _uvs(path, statements.uvs), uv_corners[fans.corners], colours, notes=notes)
+    if len(textures) < 2:
+        return replace(raw, texture=textures[0] if textures else None)
+    face_texture = polygon_texture[fans.polygon]
+    if without := int((face_texture < 0).sum()):
+        note = f"{without} of {len(faces)} faces have a material without a texture: they are grey"
+        face_texture = np.where(face_texture < 0, len(textures), face_texture)
+        return replace(raw, textures=(*textures, UNTEXTURED), face_texture=face_texture, notes=(*notes, note))
+    return replace(raw, textures=tuple(textures), face_texture=face_texture)
 
 
 MISSING = np.iinfo(np.int64).min
@@ -115,22 +124,19 @@ def _faces(
     return sizes, vertex, uv
 
 
-def _texture(path: Path, statements: _Statements) -> Path | None:
-    """The one texture file of the materials that faces use, or None."""
+def _textures(path: Path, statements: _Statements) -> tuple[list[Path], Int64[np.ndarray, " p"]]:
+    """The texture files of the materials that faces use, by name, and which of them each polygon shows; -1 for none."""
     maps: dict[str, Path] = {}
     for library in statements.libraries:
         maps.update(_read_library(path.parent / library))
     starts = [start for start, _ in statements.materials]
     ends = [*starts[1:], len(statements.faces)]
-    used = {name for (start, name), end in zip(statements.materials, ends) if end > start}
-    textures = sorted({maps[name] for name in used if name in maps})
-    if len(textures) > 1:
-        names = ", ".join(texture.name for texture in textures[:4])
-        raise MeshError(
-            f"{path}: the faces use {len(textures)} texture files ({names} ...); one is supported",
-            fix="export with a single texture, or without texture coordinates",
-        )
-    return textures[0] if textures else None
+    runs = [(start, end, maps.get(name)) for (start, name), end in zip(statements.materials, ends) if end > start]
+    textures = sorted({texture for _, _, texture in runs if texture is not None})
+    shown = np.full(len(statements.faces), -1, dtype=np.int64)
+    for start, end, texture in runs:
+        shown[start:end] = -1 if texture is None else textures.index(texture)
+    return textures, shown
 
 
 def _read_library(path: Path) -> dict[str, Path]:

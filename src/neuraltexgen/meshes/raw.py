@@ -12,7 +12,11 @@ from neuraltexgen.errors import MeshError
 
 @dataclass(frozen=True, eq=False)
 class RawMesh:
-    """Triangles as read, indices unchecked. `uvs` are already v-down. `texture` is pixels or the file that has them."""
+    """Triangles as read, indices unchecked. `uvs` are already v-down. `texture` is pixels or the file that has them.
+
+    With several textures, `textures` has them instead, and `face_texture` says which of them each face shows. `pages`:
+    see `scene.Mesh`; `stack.stack_textures` makes them.
+    """
 
     vertices: Float64[np.ndarray, "n 3"]
     faces: Int64[np.ndarray, "f 3"]
@@ -21,6 +25,9 @@ class RawMesh:
     colours: Float32[np.ndarray, "n 3"] | None = None
     texture: Path | Float32[np.ndarray, "h w 3"] | None = None
     notes: tuple[str, ...] = ()
+    textures: tuple[Path | Float32[np.ndarray, "h w 3"], ...] = ()
+    face_texture: Int64[np.ndarray, " f"] | None = None
+    pages: int = 1
 
 
 @dataclass(frozen=True, eq=False)

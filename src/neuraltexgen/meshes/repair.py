@@ -11,6 +11,7 @@ from neuraltexgen.errors import MeshError
 from neuraltexgen.geometry import face_areas
 from neuraltexgen.images import read_photo
 from neuraltexgen.meshes.raw import RawMesh
+from neuraltexgen.meshes.stack import stack_textures
 from neuraltexgen.meshes.topology import count_edges_by_faces
 from neuraltexgen.scene import Mesh
 
@@ -22,7 +23,7 @@ LARGEST = 1e30
 class LoadedMesh:
     """A mesh, the repairs that were made (each a sentence with a count), and its texture where there is one.
 
-    The texture's colours are in [0, 1] in the file's own encoding, row 0 at the top.
+    The texture's colours are in [0, 1] in the file's own encoding, row 0 at the top; pages one above the other.
     """
 
     mesh: Mesh
@@ -34,8 +35,9 @@ def repair(path: Path, raw: RawMesh) -> LoadedMesh:
     """Removes degenerate and duplicated faces and unused vertices that are not finite; counts non-manifold edges.
 
     Of faces on the same three vertices the first stays, whichever way they wind: a ray could not tell them apart.
-    uvs that cover no area are dropped. Raises MeshError: an index out of range, a used vertex or uv that is not finite,
-    no face left. Raises ImageError: the texture can't be read.
+    uvs that cover no area are dropped. Several textures, and UDIM's tiles, become pages (`stack_textures`). Raises
+    MeshError: an index out of range, a used vertex or uv that is not finite, no face left, or a face that reaches over
+    its page. Raises ImageError: a texture can't be read.
     """
     _check_indices(path, raw.faces, len(raw.vertices), "vertices")
     if raw.uvs is not None and raw.uv_faces is not None:
@@ -52,7 +54,7 @@ def repair(path: Path, raw: RawMesh) -> LoadedMesh:
         )
     if edges := sum(n for faces, n in count_edges_by_faces(raw.faces).items() if faces > 2):
         notes.append(f"{edges} non-manifold edges kept (more than two faces meet there)")
-    raw = _drop_flat_uvs(raw, notes)
+    raw = stack_textures(path, _drop_flat_uvs(raw, notes), notes)
     texture = read_texture(raw.texture, notes) if raw.uvs is not None else None
     return LoadedMesh(_as_mesh(raw), tuple(notes), texture)
 
@@ -87,7 +89,7 @@ def split_seams(mesh: Mesh) -> Mesh:
     vertex, uv = mesh.faces.ravel()[corner], mesh.uv_faces.ravel()[corner]
     faces = rank[inverse.ravel()].reshape(-1, 3).astype(np.int32)
     colours = None if mesh.colours is None else mesh.colours[vertex]
-    return Mesh(mesh.vertices[vertex], faces, mesh.uvs[uv], faces, colours)
+    return Mesh(mesh.vertices[vertex], faces, mesh.uvs[uv], faces, colours, mesh.pages)
 
 
 def _check_indices(path: Path, faces: Int64[np.ndarray, "f 3"], count: int, what: str) -> None:
@@ -146,7 +148,8 @@ def _drop_faces(raw: RawMesh, drop: Bool[np.ndarray, " f"], what: str, notes: li
         return raw
     notes.append(f"{int(drop.sum())} {what}")
     uv_faces = None if raw.uv_faces is None else raw.uv_faces[~drop]
-    return replace(raw, faces=raw.faces[~drop], uv_faces=uv_faces)
+    face_texture = None if raw.face_texture is None else raw.face_texture[~drop]
+    return replace(raw, faces=raw.faces[~drop], uv_faces=uv_faces, face_texture=face_texture)
 
 
 def _drop_flat_uvs(raw: RawMesh, notes: list[str]) -> RawMesh:
@@ -155,7 +158,7 @@ def _drop_flat_uvs(raw: RawMesh, notes: list[str]) -> RawMesh:
     if face_areas(raw.uvs, raw.uv_faces).any():
         return raw
     notes.append("the texture coordinates cover no area and are ignored")
-    return replace(raw, uvs=None, uv_faces=None)
+    return replace(raw, uvs=None, uv_faces=None, face_texture=None)
 
 
 def _as_mesh(raw: RawMesh) -> Mesh:
@@ -169,4 +172,5 @@ def _as_mesh(raw: RawMesh) -> Mesh:
         uvs,
         None if uv_faces is None else uv_faces.astype(np.int32),
         colours,
+        raw.pages,
     )

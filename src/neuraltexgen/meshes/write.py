@@ -8,12 +8,13 @@ import numpy as np
 from neuraltexgen.files import whole_file
 from neuraltexgen.meshes.raw import flip_v
 from neuraltexgen.meshes.repair import split_seams
+from neuraltexgen.pages import face_pages, tile_number, to_tiles
 from neuraltexgen.scene import Mesh
 
 
 def write_ply(path: Path, mesh: Mesh) -> None:
     """Binary PLY: x y z as doubles, s t as doubles, red green blue as bytes; vertices on seams are doubled."""
-    mesh = split_seams(mesh)
+    mesh = split_seams(to_tiles(mesh))
     fields = [(axis, "<f8") for axis in "xyz"]
     columns = list(mesh.vertices.T)
     if mesh.uvs is not None:
@@ -35,7 +36,11 @@ def write_ply(path: Path, mesh: Mesh) -> None:
 
 
 def write_obj(path: Path, mesh: Mesh) -> None:
-    """OBJ without material: seams are kept as they are, uvs per corner; colours follow x y z."""
+    """OBJ without material: seams are kept as they are, uvs per corner; colours follow x y z.
+
+    Pages are UDIM's tiles, each a group with a material's name, `page_1001` and so on; faces come page by page.
+    """
+    page, mesh = face_pages(mesh), to_tiles(mesh)
     out = io.BytesIO()
     if mesh.colours is None:
         np.savetxt(out, mesh.vertices, "v %.17g %.17g %.17g")
@@ -43,8 +48,11 @@ def write_obj(path: Path, mesh: Mesh) -> None:
         np.savetxt(out, np.hstack([mesh.vertices, mesh.colours]), "v %.17g %.17g %.17g %.6g %.6g %.6g")
     if mesh.uvs is not None and mesh.uv_faces is not None:
         np.savetxt(out, flip_v(mesh.uvs), "vt %.17g %.17g")
-        corners = np.stack([mesh.faces, mesh.uv_faces], axis=2).reshape(-1, 6)
-        np.savetxt(out, corners + 1, "f %d/%d %d/%d %d/%d")
+        corners = np.stack([mesh.faces, mesh.uv_faces], axis=2)
+        for number in np.unique(page).tolist():
+            if page.any():
+                out.write(f"g page_{tile_number(number)}\nusemtl page_{tile_number(number)}\n".encode())
+            np.savetxt(out, corners[page == number].reshape(-1, 6) + 1, "f %d/%d %d/%d %d/%d")
     else:
         np.savetxt(out, mesh.faces + 1, "f %d %d %d")
     with whole_file(path) as temporary:
@@ -53,7 +61,7 @@ def write_obj(path: Path, mesh: Mesh) -> None:
 
 def write_off(path: Path, mesh: Mesh) -> None:
     """OFF, or STOFF with uvs, as NeuralTexGen takes it; vertices on seams are doubled, colours left aside."""
-    mesh = split_seams(mesh)
+    mesh = split_seams(to_tiles(mesh))
     out = io.BytesIO()
     out.write(f"{'STOFF' if mesh.has_uvs else 'OFF'}\n{len(mesh.vertices)} {len(mesh.faces)} 0\n".encode())
     table = mesh.vertices if mesh.uvs is None else np.hstack([mesh.vertices, flip_v(mesh.uvs)])

@@ -1,19 +1,22 @@
 """Parametrisation: a mesh without uvs in, the same faces with uvs out. One back end per file, and the table of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
 
 from neuraltexgen.errors import UnwrapError
+from neuraltexgen.pages import MOST_PAGES
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap.blender import unwrap_blender
 from neuraltexgen.unwrap.fast import unwrap_fast
+from neuraltexgen.unwrap.fast.paginate import Pages
 from neuraltexgen.unwrap.keep import keep
 from neuraltexgen.unwrap.measure import UnwrapFigures, measure
 from neuraltexgen.unwrap.meshlab import unwrap_meshlab
-from neuraltexgen.unwrap.per_triangle import unwrap_per_triangle
+from neuraltexgen.unwrap.per_triangle import unwrap_per_triangle, unwrap_per_triangle_pages
+from neuraltexgen.unwrap.repack import repack
 from neuraltexgen.unwrap.settings import MethodName, UnwrapSettings
 from neuraltexgen.unwrap.uvatlas import unwrap_uvatlas
 from neuraltexgen.unwrap.xatlas import unwrap_xatlas
@@ -36,13 +39,24 @@ def unwrap(
     """The mesh with uvs, its vertices and faces untouched, and the name of the method that was used.
 
     `face_density`: how finely each face ought to be sampled, in length, relative to the others; None: all alike.
-    Raises UnwrapError: `keep` on a mesh without uvs, a missing optional package, a back end that fails, or densities
-    for a method that takes none.
+    With `settings.pages` or `texels_per_unit`, fast and per-triangle make pages themselves, and what other methods made
+    is packed anew. Raises UnwrapError: `keep` on a mesh without uvs or with other pages, a missing optional package, a
+    back end that fails, densities for a method that takes none, or charts that the pages don't hold.
     """
     method = choose_method(mesh, settings, dense=face_density is not None)
-    if face_density is not None:
-        return unwrap_fast(mesh, settings.resolution, settings.gutter, face_density=face_density), method
-    return METHODS[method].run(mesh, settings), method
+    if method == "keep":
+        return keep(mesh, settings), method
+    if mesh.pages > 1:
+        mesh = replace(mesh, uvs=None, uv_faces=None, pages=1)
+    count = settings.pages or (1 if settings.texels_per_unit is None else MOST_PAGES)
+    pages = Pages(settings.resolution, settings.gutter, count, settings.texels_per_unit)
+    if method == "fast":
+        return unwrap_fast(mesh, pages.side, pages.gutter, face_density=face_density, pages=pages), method
+    if not settings.paged:
+        return METHODS[method].run(mesh, settings), method
+    if method in PAGES_ITS_OWN:
+        return unwrap_per_triangle_pages(mesh, settings), method
+    return repack(METHODS[method].run(mesh, settings), pages), method
 
 
 def choose_method(mesh: Mesh, settings: UnwrapSettings, *, dense: bool = False) -> str:
@@ -64,6 +78,9 @@ AUTO = "fast"
 
 TAKES_DENSITY = "fast"
 """The one method whose charts can be given densities."""
+
+PAGES_ITS_OWN = ("per-triangle", "per-triangle:equal")
+"""Faces on whole texels, which packing anew would move off them."""
 
 METHODS: dict[str, Method] = {
     "keep": Method(keep, "the mesh's own uvs, unchanged"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from neuraltexgen.pages import face_pages
 from neuraltexgen.scene import Mesh
 from neuraltexgen.unwrap.seams import Cuts, find_cuts
 from neuraltexgen.uvmap.atlas import Atlas, rasterise_atlas
@@ -18,7 +19,7 @@ PERCENTILES = (5.0, 50.0, 95.0)
 
 @dataclass(frozen=True)
 class UnwrapFigures:
-    """The quality of a mesh's uvs, for a texture of `resolution` x `resolution` texels.
+    """The quality of a mesh's uvs, for a texture of `resolution` x `resolution` texels, or as many of them as `pages`.
 
     `degenerate` faces have no area on the surface or in the texture; stretch, angles, density and flips leave them out.
     `charts`: groups of faces that share edges in the texture. `utilisation`: share of the texels that a face covers.
@@ -31,7 +32,8 @@ class UnwrapFigures:
     diagonal of the bounding box of the faces; `border_length`: the same of edges with one face.
     `overlap`: share of the covered texels whose centre lies inside several faces. `flipped`: faces that are folded
     over against the most part of their chart. `mirrored_charts`: charts that show the surface as in a mirror.
-    `density`: texels per world unit, the 5th, 50th and 95th percentile by area.
+    `density`: texels per world unit, the 5th, 50th and 95th percentile by area. `page_charts`, `page_utilisation`: of
+    each page.
     """
 
     resolution: int
@@ -49,22 +51,25 @@ class UnwrapFigures:
     flipped: int
     mirrored_charts: int
     density: tuple[float, float, float]
+    pages: int = 1
+    page_charts: tuple[int, ...] = ()
+    page_utilisation: tuple[float, ...] = ()
 
 
 def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFigures:
     """The figures of a mesh with uvs. Where every face is degenerate, figures that average over faces are NaN.
 
-    `atlas`: the mesh rasterised at that resolution, where the caller has it already. Raises MeshError: no uvs, or a
-    resolution below one texel.
+    `atlas`: the mesh rasterised at that resolution (its pages one above the other), where the caller has it already.
+    Raises MeshError: no uvs, or a resolution below one texel.
     """
     uvs, uv_faces = mesh_uvs(mesh)
-    solid, flat = mesh.vertices[mesh.faces], uvs[uv_faces]
+    solid, flat = mesh.vertices[mesh.faces], uvs[uv_faces] * (1, mesh.pages)
     used = mesh.vertices[np.unique(mesh.faces)]
     diameter = float(np.linalg.norm(used.max(axis=0) - used.min(axis=0)))
     area, uv_area = _solid_areas(solid), _signed_areas(flat)
     whole = (area > FLAT * diameter**2) & (np.abs(uv_area) > FLAT)
-    cuts, atlas = find_cuts(mesh), atlas or rasterise_atlas(mesh, (resolution, resolution))
-    covered = int(np.count_nonzero(atlas.covered))
+    cuts, atlas = find_cuts(mesh), atlas or rasterise_atlas(mesh, (mesh.pages * resolution, resolution))
+    covered, page = int(np.count_nonzero(atlas.covered)), face_pages(mesh)
     flipped, mirrored = _folds(cuts, np.where(whole, uv_area, 0.0))
     stretch_l2, stretch_max, conformal = _stretch(solid[whole], flat[whole], area[whole], uv_area[whole])
     density = np.sqrt(np.abs(uv_area[whole]) / area[whole]) * resolution
@@ -73,7 +78,7 @@ def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFi
         faces=len(mesh.faces),
         degenerate=int(np.count_nonzero(~whole)),
         charts=len(np.unique(cuts.charts[whole])),
-        utilisation=covered / resolution**2,
+        utilisation=covered / (mesh.pages * resolution**2),
         stretch_l2=stretch_l2,
         stretch_max=stretch_max,
         conformal=conformal,
@@ -84,6 +89,9 @@ def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFi
         flipped=flipped,
         mirrored_charts=mirrored,
         density=_percentiles(density, area[whole]),
+        pages=mesh.pages,
+        page_charts=tuple(len(np.unique(cuts.charts[whole & (page == k)])) for k in range(mesh.pages)),
+        page_utilisation=tuple(float(part.mean()) for part in np.split(atlas.covered, mesh.pages)),
     )
 
 

@@ -55,6 +55,31 @@ def unwrap_per_triangle(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     return replace(mesh, uvs=uvs.reshape(-1, 2), uv_faces=np.arange(3 * count, dtype=np.int32).reshape(-1, 3))
 
 
+def unwrap_per_triangle_pages(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
+    """The same over `settings.pages` pages: faces are dealt out by size, so that pages are alike.
+
+    Raises UnwrapError: fewer faces than pages, more than fit, or a scale, which cells of whole texels don't keep.
+    """
+    count = settings.pages or 1
+    if settings.texels_per_unit is not None:
+        raise UnwrapError(
+            f"unwrap {settings.method}: its cells are whole texels, so it keeps no scale of "
+            f"{settings.texels_per_unit:g} texels a unit",
+            fix="--pages N, or --unwrap fast",
+        )
+    if len(mesh.faces) < count:
+        raise UnwrapError(f"unwrap {settings.method}: {len(mesh.faces)} faces for {count} pages", fix="--pages 1")
+    order = np.argsort(-face_areas(mesh.vertices, mesh.faces), kind="stable")
+    uvs = np.empty((len(mesh.faces), 3, 2))
+    for page in range(count):
+        mine = np.sort(order[page::count])
+        part = unwrap_per_triangle(replace(mesh, faces=mesh.faces[mine], uvs=None, uv_faces=None), settings)
+        assert part.uvs is not None
+        uvs[mine] = (part.uvs.reshape(-1, 3, 2) + np.array([0, page])) / (1, count)
+    index = np.arange(uvs.size // 2, dtype=np.int32).reshape(-1, 3)
+    return replace(mesh, uvs=uvs.reshape(-1, 2), uv_faces=index, pages=count)
+
+
 def _least_resolution(count: int) -> int:
     return SMALLEST * int(np.ceil(np.sqrt(-(-count // 2))))
 

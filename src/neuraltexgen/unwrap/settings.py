@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neuraltexgen.errors import UnwrapError
+from neuraltexgen.pages import MOST_PAGES
 
 MethodName = Literal[
     "auto",
@@ -29,6 +30,8 @@ class UnwrapSettings:
 
     `resolution` and `gutter`, in texels: charts keep `gutter` texels apart on a texture of that size. `partitions`:
     pieces that uvatlas works on at the same time. `time_limit`: seconds that a back end in a process of its own gets.
+    `pages`: how many textures of that size the charts are spread over; None: one, or as many as are needed where
+    `texels_per_unit` is given, which fixes the scale (the root of texels over surface); `pages` is then a limit.
     Raises UnwrapError: a number that can't be.
     """
 
@@ -37,6 +40,8 @@ class UnwrapSettings:
     gutter: int = 4
     partitions: int = 1
     time_limit: float = 1800.0
+    pages: int | None = None
+    texels_per_unit: float | None = None
 
     def __post_init__(self) -> None:
         if self.resolution < 16 or self.gutter < 0:
@@ -47,3 +52,12 @@ class UnwrapSettings:
             raise UnwrapError(
                 f"unwrap: partitions {self.partitions} must be at least 1, the time limit {self.time_limit:g} s above 0"
             )
+        if self.pages is not None and not 1 <= self.pages <= MOST_PAGES:
+            raise UnwrapError(f"unwrap: {self.pages} pages, 1 to {MOST_PAGES} are possible", fix="--pages 4")
+        if self.texels_per_unit is not None and not 0 < self.texels_per_unit < float("inf"):
+            raise UnwrapError(f"unwrap: {self.texels_per_unit:g} texels a unit must be positive and finite")
+
+    @property
+    def paged(self) -> bool:
+        """Whether there may be several pages, or the scale is given."""
+        return self.texels_per_unit is not None or (self.pages or 1) > 1

@@ -9,6 +9,7 @@ from embreex.mesh_construction import TriangleMesh
 from jaxtyping import Float32, Int32
 
 from neuraltexgen.scene import Mesh
+from neuraltexgen.uvmap.surface import local_frame
 
 CHUNK = 1 << 17
 """Rays that one Embree call takes: small enough to spread over threads, large enough to hide the call."""
@@ -18,9 +19,7 @@ class FirstHits:
     """A mesh ready for rays. `centre` and `scale` take a point p of the mesh to the local (p - centre) * scale."""
 
     def __init__(self, mesh: Mesh) -> None:
-        low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-        self.centre = (low + high) / 2
-        self.scale = 1.0 / max(float(np.abs(high - low).max()), 1e-30)
+        self.centre, self.scale = local_frame(mesh.vertices)
         self.vertices = (mesh.vertices - self.centre) * self.scale
         self._scene = rtcore_scene.EmbreeScene(robust=True)  # pyright: ignore[reportAttributeAccessIssue]
         TriangleMesh(self._scene, self.vertices.astype(np.float32), np.ascontiguousarray(mesh.faces))

@@ -10,6 +10,7 @@ from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.types import Pose
 from neuraltexgen.uvmap.egl import EglRenderer, has_graphics_card
 from neuraltexgen.uvmap.maps import UVMap, surface_uvs
+from neuraltexgen.uvmap.raster.rasteriser import Rasteriser
 from neuraltexgen.uvmap.raycast import RayCaster
 
 
@@ -27,9 +28,9 @@ class Renderer(Protocol):
 
 
 class RasterisedWherePinhole:
-    """EGL for lenses without distortion, the ray caster for all others, which follows any lens exactly.
+    """EGL for lenses without distortion, the rasteriser on the processor for all others.
 
-    The ray caster is made when the first such lens comes. Raises what EglRenderer raises.
+    That one is made when the first such lens comes. Raises what EglRenderer raises.
     """
 
     def __init__(self, mesh: Mesh, device: int | None = None) -> None:
@@ -45,11 +46,11 @@ class RasterisedWherePinhole:
         return self._for(camera).result_key(camera)
 
     def _for(self, camera: Camera) -> Renderer:
-        return self._caster if pinhole(camera) is None else self._egl
+        return self._rasteriser if pinhole(camera) is None else self._egl
 
     @cached_property
-    def _caster(self) -> RayCaster:
-        return RayCaster(self._mesh)
+    def _rasteriser(self) -> Rasteriser:
+        return Rasteriser(self._mesh)
 
 
 def make_renderer(mesh: Mesh, name: str = "auto") -> Renderer:
@@ -65,17 +66,18 @@ def make_renderer(mesh: Mesh, name: str = "auto") -> Renderer:
 
 
 def _auto(mesh: Mesh, device: int | None) -> Renderer:
-    """EGL on a graphics card, where it is many times faster; on the processor it has no lead over the ray caster."""
+    """EGL on a graphics card; on the processor the rasteriser, which is faster than Mesa and than casting rays."""
     if not has_graphics_card():
-        return RayCaster(mesh)
+        return Rasteriser(mesh)
     try:
         return RasterisedWherePinhole(mesh, device)
     except RenderError:  # a mesh beyond the card's limits
-        return RayCaster(mesh)
+        return Rasteriser(mesh)
 
 
 RENDERERS: dict[str, Callable[[Mesh, int | None], Renderer]] = {
     "auto": _auto,
     "ray": lambda mesh, _: RayCaster(mesh),
+    "raster": lambda mesh, _: Rasteriser(mesh),
     "egl": RasterisedWherePinhole,
 }

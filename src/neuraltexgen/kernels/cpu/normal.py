@@ -1,84 +1,105 @@
 """numba twins of `kernels.normal`: curvature gathered as a stencil, and its product, for float32 arrays, C order."""
 
-from collections.abc import Callable
-from functools import lru_cache
 from typing import no_type_check
 
 import numba
 import numpy as np
 from numba import njit, prange
 
-from neuraltexgen.kernels.cpu.sample import STRIPE, _tap
+from neuraltexgen.kernels.cpu.packed import FLAGS, SEGMENT, _bounds, _spans, tap
 
 
-def add_curvature(uv: np.ndarray, weight: np.ndarray, stencil: np.ndarray, reach: int) -> None:
-    """Adds the windowed curvature of weighted pixels (h w) at uv (h w s 2) to `stencil` (H W k).
+def add_curvature(
+    low: np.ndarray, high: np.ndarray, trust: np.ndarray, weight: np.ndarray, stencil: np.ndarray, reach: int
+) -> None:
+    """Adds the windowed curvature of weighted pixels (h w) at packed places to `stencil` (H W k).
 
-    Every thread reads all pixels and writes only the texture rows it owns, as `sample.splat` does.
+    A thread writes the texture rows that it owns, as `packed.scatter` does: each coefficient sums its pixels in order
+    of the photo, whatever the number of threads.
     """
-    _gather_kernel(uv.shape[2], reach)(uv, weight, stencil, numba.get_num_threads())
+    spans = np.empty((trust.shape[0], -(-trust.shape[1] // SEGMENT), 2), np.int32)
+    _spans(low, high, trust, stencil.shape[0], spans)
+    bounds = _bounds(spans, stencil.shape[0], numba.get_num_threads())
+    _gather(low, high, trust, weight, spans, bounds, reach, stencil)
 
 
-@lru_cache(maxsize=16)
-def _gather_kernel(samples: int, reach: int) -> Callable:
-    s, side, row_length = samples, reach + 1, 2 * reach + 1
-    share = np.float32(1.0 / samples)
+@njit(parallel=True, cache=True, fastmath=FLAGS, error_model="numpy")
+@no_type_check
+def _gather(low, high, trust, weight, spans, bounds, reach, stencil):
+    samples = high.shape[2]
+    for thread in prange(len(bounds) - 1):
+        first, end = bounds[thread], bounds[thread + 1]
+        taps = np.zeros((reach + 1, reach + 1), np.float32)
+        x, y = np.empty(samples, np.int32), np.empty(samples, np.int32)
+        fx, fy = np.empty(samples, np.float32), np.empty(samples, np.float32)
+        for row in range(len(trust)):
+            for segment in range(spans.shape[1]):
+                if spans[row, segment, 0] >= end or spans[row, segment, 1] < first:
+                    continue
+                for col in range(segment * SEGMENT, min((segment + 1) * SEGMENT, trust.shape[1])):
+                    if trust[row, col] > 0:
+                        _decode(low[row, col], high[row, col], stencil.shape, x, y, fx, fy)
+                        _add_pixel(x, y, fx, fy, weight[row, col], (first, end), reach, taps, stencil)
 
-    @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
-    @no_type_check
-    def gather(uv, weight, stencil, threads):
-        height, width = stencil.shape[0], stencil.shape[1]
-        for thread in prange(threads):
-            taps = np.zeros((side, side), np.float32)
-            for row in range(uv.shape[0]):
-                for col in range(uv.shape[1]):
-                    w = weight[row, col]
-                    if not w > 0:
-                        continue
-                    top, bottom, owned = height, -1, False
-                    for i in range(s):
-                        y0, y1, _ = _tap(uv[row, col, i, 1], height)
-                        top, bottom = min(top, y0), max(bottom, y1)
-                        owned = owned or (y0 // STRIPE) % threads == thread or (y1 // STRIPE) % threads == thread
-                    if not owned:
-                        continue
-                    left, right = width, -1
-                    for i in range(s):
-                        x0, x1, _ = _tap(uv[row, col, i, 0], width)
-                        left, right = min(left, x0), max(right, x1)
-                    together = bottom - top < side and right - left < side
-                    for first in range(0, s, s if together else 1):
-                        last = s if together else first + 1
-                        for i in range(side):
-                            for j in range(side):
-                                taps[i, j] = 0.0
-                        for i in range(first, last):
-                            x0, x1, fx = _tap(uv[row, col, i, 0], width)
-                            y0, y1, fy = _tap(uv[row, col, i, 1], height)
-                            if not together:
-                                top, left, bottom, right = y0, x0, y1, x1
-                            part = share if together else np.float32(1.0)
-                            taps[y0 - top, x0 - left] += part * (1 - fy) * (1 - fx)
-                            taps[y0 - top, x1 - left] += part * (1 - fy) * fx
-                            taps[y1 - top, x0 - left] += part * fy * (1 - fx)
-                            taps[y1 - top, x1 - left] += part * fy * fx
-                        counts = w if together else share * w
-                        rows, cols = bottom - top + 1, right - left + 1
-                        for i in range(rows):
-                            if ((top + i) // STRIPE) % threads != thread:
-                                continue
-                            for j in range(cols):
-                                own = counts * taps[i, j]
-                                if own == 0:
-                                    continue
-                                for b in range(j, cols):
-                                    stencil[top + i, left + j, b - j] += own * taps[i, b]
-                                for a in range(i + 1, rows):
-                                    base = side + (a - i - 1) * row_length + reach - j
-                                    for b in range(cols):
-                                        stencil[top + i, left + j, base + b] += own * taps[a, b]
 
-    return gather
+@njit(fastmath=FLAGS, error_model="numpy")
+@no_type_check
+def _decode(low, high, size, x, y, fx, fy):
+    for i in range(len(high)):
+        upper = np.int32(high[i])
+        x[i], fx[i] = tap(np.int32(low[i, 0]) | np.int32((upper >> 4) << 16), size[1])
+        y[i], fy[i] = tap(np.int32(low[i, 1]) | np.int32((upper & 15) << 16), size[0])
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+@no_type_check
+def _add_pixel(x, y, fx, fy, weight, own, reach, taps, stencil):
+    """A pixel whose taps fit a window of reach + 1 texels a side counts as one lookup, another sample by sample."""
+    samples = len(x)
+    left, right, top, bottom = x[0], x[0], y[0], y[0]
+    for i in range(1, samples):
+        left, right = min(left, x[i]), max(right, x[i])
+        top, bottom = min(top, y[i]), max(bottom, y[i])
+    if bottom + 1 < own[0] or top >= own[1]:
+        return
+    if bottom - top < reach and right - left < reach:
+        taps[:] = 0
+        share = np.float32(1.0 / samples)
+        for i in range(samples):
+            _set(taps, y[i] - top, x[i] - left, fy[i], fx[i], share)
+        _add_window(taps, top, left, bottom - top + 2, right - left + 2, weight, own, reach, stencil)
+        return
+    for i in range(samples):
+        taps[:2, :2] = 0
+        _set(taps, 0, 0, fy[i], fx[i], np.float32(1))
+        _add_window(taps, y[i], x[i], 2, 2, weight / np.float32(samples), own, reach, stencil)
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@no_type_check
+def _set(taps, i, j, fy, fx, share):
+    below = share * fy
+    above = share - below
+    taps[i, j] += above * (1 - fx)
+    taps[i, j + 1] += above * fx
+    taps[i + 1, j] += below * (1 - fx)
+    taps[i + 1, j + 1] += below * fx
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+@no_type_check
+def _add_window(taps, top, left, rows, cols, weight, own, reach, stencil):
+    rows, cols = min(rows, stencil.shape[0] - top), min(cols, stencil.shape[1] - left)
+    for i in range(max(0, own[0] - top), min(rows, own[1] - top)):
+        for j in range(cols):
+            share = weight * taps[i, j]
+            coefficients = stencil[top + i, left + j]
+            for b in range(j, cols):
+                coefficients[b - j] += share * taps[i, b]
+            for a in range(i + 1, rows):
+                base = (a - i) * (2 * reach + 1) - j  # where OFFSETS has (a - i, -j)
+                for b in range(cols):
+                    coefficients[base + b] += share * taps[a, b]
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")

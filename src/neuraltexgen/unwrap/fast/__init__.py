@@ -6,13 +6,14 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int32
 
 from neuraltexgen.errors import UnwrapError
+from neuraltexgen.geometry import face_areas
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Faces
 from neuraltexgen.unwrap.fast.flatten import face_shapes
 from neuraltexgen.unwrap.fast.glue import glue_charts
 from neuraltexgen.unwrap.fast.halve import halve_charts
 from neuraltexgen.unwrap.fast.layout import Layout, chart_sums
-from neuraltexgen.unwrap.fast.pack import pack_charts
+from neuraltexgen.unwrap.fast.paginate import Pages, pack_pages
 from neuraltexgen.unwrap.fast.refine import flatten_charts
 from neuraltexgen.unwrap.fast.regions import grow_regions
 from neuraltexgen.unwrap.fast.topology import Surface, read_surface, weld
@@ -21,7 +22,12 @@ __all__ = ["unwrap_fast"]
 
 
 def unwrap_fast(
-    mesh: Mesh, resolution: int, gutter: int, *, face_density: Float64[np.ndarray, " f"] | None = None
+    mesh: Mesh,
+    resolution: int,
+    gutter: int,
+    *,
+    face_density: Float64[np.ndarray, " f"] | None = None,
+    pages: Pages | None = None,
 ) -> Mesh:
     """The mesh with new uvs in [0, 1], its faces in their order, charts at least `gutter` texels apart.
 
@@ -31,13 +37,15 @@ def unwrap_fast(
     the same uvs, whatever the number of threads.
 
     `face_density`: how finely each face ought to be sampled, relative to the others; each chart gets the mean over its
-    area (by default all are equal). Raises UnwrapError: densities that aren't positive, or more charts than fit.
+    area (by default all are equal). `pages`: what the charts are packed into, if not one page of the resolution.
+    Raises UnwrapError: densities that aren't positive, or more charts than fit.
     """
+    pages = pages or Pages(resolution, gutter)
     _check_density(face_density, len(mesh.faces))
     points, faces = weld(mesh.vertices, mesh.faces)
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
     if not whole.any():
-        return replace(mesh, uvs=np.full((1, 2), 0.5), uv_faces=np.zeros((len(faces), 3), dtype=np.int32))
+        return replace(mesh, uvs=np.full((1, 2), 0.5), uv_faces=np.zeros((len(faces), 3), dtype=np.int32), pages=1)
     surface = read_surface(points, faces[whole])
     shapes = face_shapes(surface)
     layout, places = flatten_charts(surface, shapes, grow_regions(surface))
@@ -45,10 +53,9 @@ def unwrap_fast(
     layout, places = glue_charts(surface, shapes, layout, places)
     if face_density is not None:
         places = _scaled(surface, layout, places, face_density[whole])
-    texels = pack_charts(layout, places, resolution, gutter)
-    # Texels count upwards here, so that charts show the surface as it is seen; v points down.
-    uvs = np.clip(texels / resolution * (1, -1) + (0, 1), 0.0, 1.0)
-    return replace(mesh, uvs=uvs, uv_faces=_with_collapsed(faces, whole, layout.corners))
+    area = float(face_areas(mesh.vertices, mesh.faces).sum())
+    layout, uvs, count = pack_pages(surface, layout, places, pages, area)
+    return replace(mesh, uvs=uvs, uv_faces=_with_collapsed(faces, whole, layout.corners), pages=count)
 
 
 def _check_density(density: np.ndarray | None, faces: int) -> None:

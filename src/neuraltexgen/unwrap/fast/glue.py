@@ -13,7 +13,7 @@ from neuraltexgen.unwrap.fast.injective import covers_itself
 from neuraltexgen.unwrap.fast.layout import Layout, Triangles, carry, chart_sums, faces_of, find_fans
 from neuraltexgen.unwrap.fast.merge import first_come
 from neuraltexgen.unwrap.fast.orient import orient_charts
-from neuraltexgen.unwrap.fast.relax import Cloth, relax_point
+from neuraltexgen.unwrap.fast.relax import Cloth, relax_chart
 from neuraltexgen.unwrap.fast.topology import Surface
 
 PASSES = 4
@@ -167,7 +167,7 @@ def _lay_against(surface, layout, cloth, state, x, y):
         _bound(state.boxes, layout, places, x)
         fits = not _sparse(state, x, y)
     if fits:
-        _relax(cloth, pins.fixed, first, last)
+        relax_chart(cloth, pins.fixed, first, last, SWEEPS)
         mine = faces_of(layout, x)
         budget = PRICE * state.shared[y]
         fits = (
@@ -176,10 +176,10 @@ def _lay_against(surface, layout, cloth, state, x, y):
             and not covers_itself(cloth.triangles, mine, state.skip)
         )
     pins.fixed[first:last] = False
-    if fits:
-        _bound(state.boxes, layout, places, x)
-    else:
+    if not fits:
         places[first:last] = before
+    # Where it doesn't fit, too: the box is that of the try, and others are laid against this chart.
+    _bound(state.boxes, layout, places, x)
     return fits
 
 
@@ -194,19 +194,6 @@ def _sparse(state, x, y):
     wide = max(boxes[x, 2], boxes[y, 2]) - min(boxes[x, 0], boxes[y, 0])
     tall = max(boxes[x, 3], boxes[y, 3]) - min(boxes[x, 1], boxes[y, 1])
     return area < state.filling.fill * (wide * tall)
-
-
-@njit(cache=True)
-@no_type_check
-def _relax(cloth, fixed, first, last):
-    """Passes over the points that aren't fixed, until none moves."""
-    for _ in range(SWEEPS):
-        moved = False
-        for point in range(first, last):
-            if not fixed[point]:
-                moved |= relax_point(cloth, point)
-        if not moved:
-            break
 
 
 @njit(cache=True)

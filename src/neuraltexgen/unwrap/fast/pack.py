@@ -1,4 +1,4 @@
-"""Charts packed into a square by their true outlines, as large as fit, the largest first, each where it lies lowest."""
+"""Charts packed into square pages by their true outlines, the largest first, each where it lies lowest."""
 
 from typing import NamedTuple, no_type_check
 
@@ -43,6 +43,20 @@ class _Problem(NamedTuple):
     order: Int64[np.ndarray, " c"]
     resolution: int
     gutter: int
+    pages: int
+    evenly: bool
+
+
+class Packed(NamedTuple):
+    """Charts in pages. `texels`: the points, x to the right and y up within their page; `pages`: each chart's page.
+
+    `scale`: texels a unit of the places that were packed. `page_count`: pages up to the last that has a chart.
+    """
+
+    texels: Float64[np.ndarray, "p 2"]
+    pages: Int64[np.ndarray, " c"]
+    scale: float
+    page_count: int
 
 
 class _Square(NamedTuple):
@@ -59,21 +73,17 @@ class _Square(NamedTuple):
 
 
 def pack_charts(
-    layout: Layout, places: Float64[np.ndarray, "p 2"], resolution: int, gutter: int
-) -> Float64[np.ndarray, "p 2"]:
+    layout: Layout, places: Float64[np.ndarray, "p 2"], resolution: int, gutter: int, pages: int = 1
+) -> Packed:
     """The points in texels, in [0, resolution]², charts at least `gutter` texels apart and half that from the sides.
 
-    All charts are scaled alike, as much as lets them fit, and turned. Raises UnwrapError where they don't fit at any
-    scale, because there are more charts than gutters leave room for.
+    All charts are scaled alike, as much as lets them fit into `pages` squares, and turned; each goes to the page least
+    filled that has room, so that pages are filled evenly. Raises UnwrapError where they don't fit at any scale,
+    because there are more charts than gutters leave room for.
     """
-    upright, sizes = orient_charts(places, layout.point_starts)
-    order = np.argsort(-sizes.prod(axis=1), kind="stable")
-    problem = _Problem(layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter)
-    corners = upright[layout.corners]
-    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum() / 2)
-    guess = _guess(area, float(sizes.sum()) * 2, resolution, gutter)
-    scale, spots = 0.0, np.empty((0, 5), dtype=np.int64)
+    problem, area, outline = _problem(layout, places, resolution, gutter, pages, evenly=True)
+    guess = _guess(area, outline, resolution, gutter, pages)
+    scale, spots = 0.0, np.empty((0, 6), dtype=np.int64)
     for _ in range(40):
         scale, spots = _try(problem, guess * LADDER)
         if scale == guess * LADDER[-1]:
@@ -83,9 +93,10 @@ def pack_charts(
         else:
             guess *= LADDER[0] / LADDER[-1]
     if scale == 0:
+        on = f"{pages} pages" if pages > 1 else "a texture"
         raise UnwrapError(
-            f"unwrap fast: {layout.chart_count} charts with gutters of {gutter} texels don't fit "
-            f"a texture of {resolution} x {resolution} texels",
+            f"unwrap: {layout.chart_count} charts with gutters of {gutter} texels don't fit "
+            f"{on} of {resolution} x {resolution} texels",
             fix="a larger --resolution or a smaller --gutter",
         )
     step = LADDER[-1] - LADDER[-2]
@@ -94,30 +105,58 @@ def pack_charts(
         better, found = _try(problem, scale * (1 + step * np.arange(1, len(LADDER) + 1)))
         if better > 0:
             scale, spots = better, found
-    return _put(upright * scale, layout, spots)
+    return _put(problem.places * scale, layout, spots, scale)
 
 
-def _guess(area: float, outline: float, resolution: int, gutter: int) -> float:
-    """The scale at which charts of this area, with half a gutter along their outline, fill FULL of the square."""
-    b, c = outline * (gutter + 1) / 2, -FULL * resolution**2
+def pack_at(
+    layout: Layout, places: Float64[np.ndarray, "p 2"], resolution: int, gutter: int, pages: int, scale: float
+) -> Packed | None:
+    """The same at a given scale: as few pages as are found to do, filled evenly; None if `pages` are too few."""
+    problem, _, _ = _problem(layout, places, resolution, gutter, pages, evenly=False)
+    found, spots = _try(problem, np.array([scale]))
+    if found == 0:
+        return None
+    packed = _put(problem.places * scale, layout, spots, scale)
+    # One page after the other shows how many are needed; those are then filled alike where that fits, too.
+    found, spots = _try(problem._replace(pages=packed.page_count, evenly=True), np.array([scale]))
+    return packed if found == 0 else _put(problem.places * scale, layout, spots, scale)
+
+
+def _problem(
+    layout: Layout, places: np.ndarray, resolution: int, gutter: int, pages: int, evenly: bool
+) -> tuple[_Problem, float, float]:
+    """What is to be packed, its area, and the outline of the charts' rectangles."""
+    upright, sizes = orient_charts(places, layout.point_starts)
+    order = np.argsort(-sizes.prod(axis=1), kind="stable")
+    problem = _Problem(layout.corners, upright, layout.faces, layout.starts, order, resolution, gutter, pages, evenly)
+    corners = upright[layout.corners]
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum() / 2)
+    return problem, area, float(sizes.sum()) * 2
+
+
+def _guess(area: float, outline: float, resolution: int, gutter: int, pages: int) -> float:
+    """The scale at which charts of this area, with half a gutter along their outline, fill FULL of the squares."""
+    b, c = outline * (gutter + 1) / 2, -FULL * pages * resolution**2
     return (-b + np.sqrt(b * b - 4 * area * c)) / (2 * area) if area > 0 else 1.0
 
 
 def _try(problem: _Problem, scales: np.ndarray) -> tuple[float, np.ndarray]:
     """The largest of the scales at which all charts fit, and where they lie; 0 where there is none."""
-    spots = np.zeros((len(scales), len(problem.order), 5), dtype=np.int64)
+    spots = np.zeros((len(scales), len(problem.order), 6), dtype=np.int64)
     fits = np.zeros(len(scales), dtype=np.bool_)
     _pack_all(problem, scales, spots, fits)
     best = int(np.flatnonzero(fits)[-1]) if fits.any() else -1
     return (float(scales[best]), spots[best]) if best >= 0 else (0.0, spots[0])
 
 
-def _put(places: np.ndarray, layout: Layout, spots: np.ndarray) -> Float64[np.ndarray, "p 2"]:
-    x0, y0, quarters, wide, tall = spots[np.repeat(np.arange(layout.chart_count), np.diff(layout.point_starts))].T
+def _put(places: np.ndarray, layout: Layout, spots: np.ndarray, scale: float) -> Packed:
+    x0, y0, quarters, wide, tall, _ = spots[np.repeat(np.arange(layout.chart_count), np.diff(layout.point_starts))].T
     x, y = places.T
     across = np.choose(quarters, [x, tall - y, wide - x, y])
     down = np.choose(quarters, [y, x, tall - y, wide - x])
-    return np.stack([x0 + across, y0 + down], axis=1)
+    pages = spots[:, 5].copy()
+    return Packed(np.stack([x0 + across, y0 + down], axis=1), pages, scale, int(pages.max()) + 1)
 
 
 @njit(cache=True, parallel=True)
@@ -130,28 +169,28 @@ def _pack_all(problem, scales, spots, fits):
 @njit(cache=True)
 @no_type_check
 def _pack(problem, scale, spots):
-    """Whether all charts fit at the scale. `spots`: x, y, quarter turns, the mask's width and height before them."""
+    """Whether all charts fit. `spots`: x, y, quarter turns, the mask's width and height before them, the page."""
     triangles, starts, gutter = Triangles(problem.corners, problem.places), problem.starts, problem.gutter
-    square = _empty_square(problem.resolution, gutter)
+    pages, side, margin = problem.pages, problem.resolution + 2 * gutter, (gutter + 1) // 2
+    taken, ends = np.zeros((pages, side, side), np.bool_), np.full((pages, side, side), side, np.int32)
+    known, used = np.full((pages, CLASSES, CLASSES), margin, np.int32), np.zeros(pages, np.int64)
     for chart in problem.order:
         mask = touched(triangles, problem.faces[starts[chart] : starts[chart + 1]], scale)
-        if max(mask.shape) > problem.resolution - 2 * square.margin:
+        if max(mask.shape) > problem.resolution - 2 * margin:
             return False
-        x, y, quarters = _lowest_place(square, widened(mask, gutter))
+        wide, quarters = widened(mask, gutter), -1
+        for page in np.argsort(used, kind="mergesort") if problem.evenly else np.arange(pages):
+            square = _Square(taken[page], ends[page], known[page], margin)
+            x, y, quarters = _lowest_place(square, wide)
+            if quarters >= 0:
+                spots[chart, 0], spots[chart, 1], spots[chart, 2] = x, y, quarters
+                spots[chart, 3], spots[chart, 4], spots[chart, 5] = mask.shape[1], mask.shape[0], page
+                _take(square, turned(mask, quarters), x + gutter, y + gutter)
+                used[page] += wide.sum()
+                break
         if quarters < 0:
             return False
-        spots[chart, 0], spots[chart, 1], spots[chart, 2] = x, y, quarters
-        spots[chart, 3], spots[chart, 4] = mask.shape[1], mask.shape[0]
-        _take(square, turned(mask, quarters), x + gutter, y + gutter)
     return True
-
-
-@njit(cache=True)
-@no_type_check
-def _empty_square(resolution, gutter):
-    side, margin = resolution + 2 * gutter, (gutter + 1) // 2
-    taken, ends = np.zeros((side, side), np.bool_), np.full((side, side), side, np.int32)
-    return _Square(taken, ends, np.full((CLASSES, CLASSES), margin, np.int32), margin)
 
 
 @njit(cache=True)
@@ -229,14 +268,21 @@ def _room(square, runs, width, y):
 @njit(cache=True)
 @no_type_check
 def _take(square, mask, x, y):
-    """Takes the mask's texels, its lower left corner at (x, y), and finds the runs of these rows anew."""
+    """Takes the mask's texels, its lower left corner at (x, y), and finds the runs anew that they are part of."""
     taken, ends = square.taken, square.ends
     side = len(ends)
     for i in range(mask.shape[0]):
+        first, last = -1, -1
         for j in range(mask.shape[1]):
-            taken[y + i, x + j] |= mask[i, j]
-        end = side
-        for column in range(side - 1, -1, -1):
-            if column < side - 1 and taken[y + i, column] != taken[y + i, column + 1]:
+            if mask[i, j]:
+                taken[y + i, x + j] = True
+                first, last = (x + j if first < 0 else first), x + j
+        if first < 0:
+            continue
+        end = -ends[y + i, last + 1] if last + 1 < side and taken[y + i, last + 1] else last + 1
+        for column in range(last, -1, -1):
+            if column < last and taken[y + i, column] != taken[y + i, column + 1]:
+                if column + 1 < first:
+                    break
                 end = column + 1
             ends[y + i, column] = -end if taken[y + i, column] else end

@@ -51,45 +51,47 @@ def relax(
     triangles = Triangles(layout.corners, places.copy())
     which = np.flatnonzero(charts)
     order = which[np.argsort(-np.diff(layout.point_starts)[which], kind="stable")]
-    _relax(triangles, shapes, find_fans(triangles), layout.point_starts, order, sweeps)
+    fixed = np.zeros(len(places), dtype=np.bool_)
+    _relax(triangles, shapes, find_fans(triangles), layout.point_starts, fixed, order, sweeps)
     return triangles.places
 
 
 @njit(cache=True, parallel=True)
 @no_type_check
-def _relax(triangles, shapes, fans, starts, order, sweeps):
+def _relax(triangles, shapes, fans, starts, fixed, order, sweeps):
     # Large charts are dealt out to threads in turn; charts share no point, so the result is the same always.
     deal = 16
     for hand in prange(deal):
         for turn in range(hand, len(order), deal):
             # Numba takes no tuple of tuples into a parallel loop: the cloth is put together inside.
             cloth = Cloth(triangles, shapes, fans)
-            _relax_chart(cloth, starts[order[turn]], starts[order[turn] + 1], sweeps)
+            relax_chart(cloth, fixed, starts[order[turn]], starts[order[turn] + 1], sweeps)
 
 
 @njit(cache=True)
 @no_type_check
-def _relax_chart(cloth, first, last, sweeps):
-    """Passes over the points first..last-1, each resting (see STILL) until one of its neighbours moves."""
+def relax_chart(cloth, fixed, first, last, sweeps):
+    """Passes over the points first..last-1 that aren't fixed, each resting (see STILL) until one of its neighbours moves."""
     corners, fans = cloth.triangles.corners, cloth.fans
-    awake = np.ones(last - first, np.bool_)
+    awake = ~fixed[first:last]
     for _ in range(sweeps):
         moved = False
         for point in range(first, last):
             if awake[point - first]:
                 awake[point - first] = False
-                if relax_point(cloth, point):
+                if _relax_point(cloth, point):
                     moved = True
                     for n in range(fans.offsets[point], fans.offsets[point + 1]):
                         for k in range(3):
-                            awake[corners[fans.corners[n] // 3, k] - first] = True
+                            near = corners[fans.corners[n] // 3, k]
+                            awake[near - first] = not fixed[near]
         if not moved:
             break
 
 
 @njit(cache=True)
 @no_type_check
-def relax_point(cloth, point):
+def _relax_point(cloth, point):
     """One damped Newton step of a point. Returns whether it moved farther than STILL."""
     least, size = _worst_face(cloth, point)
     if size == 0:

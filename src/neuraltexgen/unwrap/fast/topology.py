@@ -56,7 +56,7 @@ def read_surface(points: Points, faces: Faces) -> Surface:
     doubled = np.linalg.norm(cross, axis=1)
     area = doubled.sum() / 2
     scale = 1 / np.sqrt(area) if area > 0 else 1.0
-    neighbours = _neighbours(faces, len(points))
+    neighbours = find_neighbours(faces, len(points))
     lengths = np.linalg.norm(sides, axis=2) * scale
     areas = doubled / 2 * scale**2
     normals = np.divide(cross, doubled[:, None], out=np.zeros_like(cross), where=doubled[:, None] > 0)
@@ -64,7 +64,8 @@ def read_surface(points: Points, faces: Faces) -> Surface:
     return Surface(points * scale, faces, neighbours, lengths, areas, normals, smooth)
 
 
-def _neighbours(faces: Faces, count: int) -> Int32[np.ndarray, "f 3"]:
+def find_neighbours(faces: Faces, count: int) -> Int32[np.ndarray, "f 3"]:
+    """See `Surface.neighbours`, for faces on so many points."""
     start, end = faces.astype(np.int64), np.roll(faces, -1, axis=1).astype(np.int64)
     key: Int64[np.ndarray, " e"] = (np.minimum(start, end) * count + np.maximum(start, end)).reshape(-1)
     forward = (start < end).reshape(-1)

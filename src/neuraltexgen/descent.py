@@ -1,0 +1,113 @@
+"""The optimiser of a pyramid texture: Adam on all levels from the gradient in texels, and the texture that comes out."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from neuraltexgen.kernels.cpu import adam as cpu
+from neuraltexgen.kernels.cpu import pyramid as cpu_pyramid
+from neuraltexgen.texture import MIDDLE, PyramidTexture
+
+
+class PyramidDescent:
+    """Adam on a texture's levels. A step takes `gradient`, that of the loss in the composed texture, and leaves it 0.
+
+    `composed` is the texture as the last step left it; views are looked up in it, nobody else writes to it. float32 on
+    the CPU takes the numba twin, which agrees with PyTorch's Adam to rounding; everything else takes PyTorch's.
+    """
+
+    def __init__(self, texture: PyramidTexture, betas: tuple[float, float], eps: float, regulariser: float) -> None:
+        self.texture, self.regulariser = texture, regulariser
+        self.adam = torch.optim.Adam(list(texture.parameters()), lr=1.0, betas=betas, eps=eps, fused=True)
+        self.composed: Float[Tensor, "H W c"] = texture().detach()
+        self.gradient: Float[Tensor, "H W c"] = torch.zeros_like(self.composed)
+
+    def step(self, rate: float) -> None:
+        """One step of Adam at a learning rate, the regulariser's gradient included."""
+        self.adam.param_groups[0]["lr"] = rate
+        if self.composed.device.type == "cpu" and self.composed.dtype == torch.float32:
+            self._step_on_cpu(rate)
+        else:
+            self.step_definition()
+
+    def step_definition(self) -> None:
+        """What a step does, in PyTorch's terms: on any device."""
+        with torch.enable_grad():
+            self.texture().backward(self.gradient)
+            if self.regulariser > 0:
+                (self.regulariser * self.texture.regulariser()).backward()
+        self.adam.step()
+        self.adam.zero_grad()
+        self.gradient.zero_()
+        self.compose()
+
+    @torch.no_grad()
+    def compose(self) -> None:
+        """Composes the texture anew, after its levels were changed by somebody else."""
+        self.composed.copy_(self.texture())
+
+    def state_dict(self) -> dict[str, Any]:
+        """PyTorch's state of an Adam."""
+        return self.adam.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes up what `state_dict` gave; the texture's levels must have been taken up before."""
+        self.adam.load_state_dict(state)
+        self.compose()
+
+    @torch.no_grad()
+    def _step_on_cpu(self, rate: float) -> None:
+        """From the coarsest level on: each one's step and its part of the composition are one pass."""
+        levels = [level.detach() for level in self.texture.levels]
+        gradients = [self.gradient.numpy()]
+        for level in levels[1:]:
+            gradients.append(np.empty(level.shape, np.float32))
+            cpu_pyramid.halve_adjoint(gradients[-2], gradients[-1])
+        coarse = np.empty((0, 1), np.float32)
+        for index in reversed(range(len(levels))):
+            level = levels[index]
+            rows = level.shape[0]
+            state = self._state(index)
+            composed = self.composed.numpy() if index == 0 else np.empty(level.shape, np.float32)
+            cpu.adam_and_compose(
+                level.numpy().reshape(rows, -1),
+                state["exp_avg"].numpy().reshape(rows, -1),
+                state["exp_avg_sq"].numpy().reshape(rows, -1),
+                gradients[index].reshape(rows, -1),
+                coarse,
+                self._numbers(index, rate, float(state["step"])),
+                composed.reshape(rows, -1),
+            )
+            coarse = composed.reshape(rows, -1)
+
+    def _state(self, index: int) -> dict[str, Tensor]:
+        """A level's moments and the number of this step, kept where PyTorch keeps them."""
+        level = self.texture.levels[index]
+        state = self.adam.state[level]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(level) for _ in range(2))
+        state["step"] += 1
+        return state
+
+    def _numbers(self, index: int, rate: float, step: float) -> tuple[np.float32, ...]:
+        """The twin's constants of one level: rate over bias, shares of what is new and old, epsilon, MIDDLE, decay."""
+        group, settings = self.adam.param_groups[0], self.texture.settings
+        beta, square_beta = group["betas"]
+        decay = 2 * self.regulariser * settings.level_weights[index] / self.texture.levels[index].numel()
+        numbers = (
+            rate / (1 - beta**step),
+            1 - square_beta,
+            1 - beta,
+            square_beta,
+            1 / math.sqrt(1 - square_beta**step),
+            group["eps"],
+            MIDDLE,
+            settings.channels,
+            decay,
+        )
+        return tuple(np.float32(number) for number in numbers)
