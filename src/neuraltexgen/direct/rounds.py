@@ -33,7 +33,7 @@ from neuraltexgen.views import Views, enlarge_photo
 
 QUADRATIC, ROBUST = (True, False, True, True), (True,) * 10
 """The rounds of `l2` alone, and of robust losses, which weigh pixels anew each time: whether a round gathers curvature,
-or takes the last one's. Of `l2`: the photos' mean, made sharp; their exposures, and what the model left; then twice with
+or takes the last one's. Of `l2`: the photos' mean, made sharp; exposures, and what the model left; then twice with
 weights from the sharpness found so far."""
 
 MEASURED = 3

@@ -10,11 +10,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from neuraltexgen.kernels.cpu import normal as cpu_normal
+from neuraltexgen.kernels.cpu.normal import REACH
 from neuraltexgen.kernels.packed import Places, unpack_uv
-
-REACH = 2
-"""Rows and columns between coupled texels, at the most. Four samples a pixel stay within it up to a pixel of about 1.5
-texels; wider pixels are modelled, see `add_curvature`."""
 
 OFFSETS = tuple((dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REACH + 1) if dy > 0 or dx >= 0)
 """(rows, columns) from a texel to the one that a coefficient couples it with, in the stencil's order."""
@@ -32,7 +29,7 @@ def add_curvature(places: Places, weight: Float[Tensor, "h w"], stencil: Float[T
         if not stencil.is_contiguous():
             raise ValueError("add_curvature adds in place: its stencil must be contiguous")
         packed = (field.numpy() for field in places)
-        cpu_normal.add_curvature(*packed, weight.contiguous().numpy(), stencil.numpy(), REACH)  # pyright: ignore[reportCallIssue]
+        cpu_normal.add_curvature(*packed, weight.contiguous().numpy(), stencil.numpy())  # pyright: ignore[reportCallIssue]
         return
     add_curvature_definition(places, weight, stencil)
 
@@ -64,7 +61,7 @@ def stencil_product(stencil: Float[Tensor, "H k W"], x: Float[Tensor, "c H W"], 
     if x.device.type == "cpu" and x.dtype == torch.float32 and stencil.dtype == torch.float32:
         if not result.is_contiguous():
             raise ValueError("stencil_product writes in place: its result must be contiguous")
-        cpu_normal.product(stencil.contiguous().numpy(), REACH, x.contiguous().numpy(), result.numpy())
+        cpu_normal.product(stencil.contiguous().numpy(), x.contiguous().numpy(), result.numpy())
         return
     result.copy_(stencil_product_definition(stencil, x))
 
