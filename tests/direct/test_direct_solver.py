@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from neuraltexgen.direct import can_solve, solve
+from neuraltexgen.direct import can_solve, solve, start
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.kernels.sample import render
@@ -90,6 +90,19 @@ def test_exposures_come_back_and_keep_the_gauge(tmp_path: Path) -> None:
     off = solve(faulty, replace(DIRECT, exposure=False))
     assert (off.gains == 1).all()
     assert found.history[-1].loss < 0.1 * off.history[-1].loss
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_exposures_settle_on_a_coarse_texture(stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "COARSE", 40 // stride)
+    faulty, gains, offsets = exposed(tmp_path)
+    exposures = start.Exposures(faulty, (SIZE, SIZE), 3)
+    assert exposures.stride == stride
+    colours = exposures.settle(0.03)
+    torch.testing.assert_close(colours.gains.mean(dim=0), torch.ones(3))
+    shown, planted = colours.gains.numpy() * 0.5 + colours.offsets.numpy(), gains * 0.5 + offsets
+    if stride > 1:  # at 1 the rounds do it, with all pixels
+        assert np.abs(shown - planted).mean() < 0.75 * np.abs(planted - 0.5).mean()
 
 
 def test_twice_is_the_same_and_the_seed_does_not_matter(views: Views, result: FitResult) -> None:

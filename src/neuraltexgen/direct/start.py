@@ -15,7 +15,8 @@ from neuraltexgen.views import FitView, Views
 COARSE = 120
 """Pixels along a photo's shorter side that are enough to settle its exposure, about; every STRIDES'th is taken."""
 
-STRIDES = (1, 2, 4, 8)
+STRIDES = (1, 2, 4)
+"""So that a block of BLOCK pixels still has a multiple of 8 of them, as its kernel wants."""
 
 ROUNDS = 12
 """Turns of texture and exposures on the coarse texture; each looks at few pixels."""
