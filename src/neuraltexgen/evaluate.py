@@ -13,6 +13,9 @@ from neuraltexgen.kernels.packed import Places, look_up, scatter
 from neuraltexgen.metrics import Score, quick_figures, score
 from neuraltexgen.views import FitView, Views
 
+ROWS = 1024
+"""Rows that are worked on at a time: what is computed on the way is several times as large."""
+
 SEEN_WEIGHT = 1e-4
 """A texel that got less than this share of a pixel was not seen."""
 
@@ -40,8 +43,19 @@ def grow(seen: Bool[Tensor, "H W"], sample_texels: list[float]) -> Bool[Tensor, 
     """The mask grown by half the median distance between samples, in texels (1 to 8): gaps between samples are seen."""
     spacing = float(torch.tensor(sample_texels).median()) if sample_texels else 1.0
     radius = min(max(1, round(spacing / 2)), 8)
-    planes = seen.float()[None, None]
-    return F.max_pool2d(planes, 2 * radius + 1, stride=1, padding=radius)[0, 0] > 0
+    result = torch.empty_like(seen)
+    for top in range(0, len(seen), ROWS):
+        first, last = max(top - radius, 0), min(top + ROWS + radius, len(seen))
+        planes = seen[first:last].float()[None, None]
+        grown = F.max_pool2d(planes, 2 * radius + 1, stride=1, padding=radius)[0, 0] > 0
+        result[top : top + ROWS] = grown[top - first : top - first + ROWS]
+    return result
+
+
+def shown(texture: Float32[Tensor, "H W c"]) -> Float32[Tensor, "H W c"]:
+    """The texture clipped to [0, 1]; itself, not a copy, where that changes nothing."""
+    low, high = torch.aminmax(texture)
+    return texture if low >= 0 and high <= 1 else texture.clamp(0, 1)
 
 
 def scored_pixels(view: FitView, seen: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w"]:
@@ -54,7 +68,7 @@ def scored_pixels(view: FitView, seen: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w
 def score_view(texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tensor, "H W"]) -> ViewScore:
     """The figures of one view against its photo, over `scored_pixels`. The texture is clipped to [0, 1] first."""
     mask = scored_pixels(view, seen)
-    return ViewScore(view.name, score(_whole_render(texture.clamp(0, 1), view), view.colours(), mask))
+    return ViewScore(view.name, score(_whole_render(shown(texture), view), view.colours(), mask))
 
 
 @torch.no_grad()
@@ -75,7 +89,7 @@ def compare_view(
     `colour_fit`: the render in the photo's colours (gain and offset per channel), else in its own.
     """
     mask = scored_pixels(view, seen)
-    plain = _whole_render(texture.clamp(0, 1), view)
+    plain = _whole_render(shown(texture), view)
     gain, offset = fit_colour(plain, view.colours(), mask.float()) if colour_fit else (1.0, 0.0)
     fitted = torch.where(view.valid[..., None], (gain * plain + offset).clamp(0, 1), torch.zeros_like(plain))
     error = (fitted - view.colours()).abs().mean(dim=2)

@@ -8,12 +8,16 @@ from jaxtyping import Float32, Float64, Int32
 from numba import njit, prange
 
 from neuraltexgen.errors import MeshError
+from neuraltexgen.pages import rows_mesh
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Mask
 from neuraltexgen.uvmap.charts import mesh_uvs
 
 BAND = 32
 """Rows that one thread rasterises at a time. Each band walks all faces in order, so the result is the same always."""
+
+AT_ONCE = 1 << 24
+"""Texels that `coverage` looks at together."""
 
 EDGE = 1e-9
 """Centres this near to an edge (twice a triangle's area, texels²) count as inside, so that no crack stays open."""
@@ -37,6 +41,19 @@ class Atlas:
     overlapped: int
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """How many texels of each page have their centre in a face, and in several faces in all."""
+
+    pages: tuple[int, ...]
+    overlapped: int
+
+    @property
+    def covered(self) -> int:
+        """Texels with their centre in a face."""
+        return sum(self.pages)
+
+
 def rasterise_atlas(mesh: Mesh, size: tuple[int, int], rim: bool = False) -> Atlas:
     """Which face covers each texel's centre, for a texture of `size` (height, width) texels.
 
@@ -57,6 +74,29 @@ def rasterise_atlas(mesh: Mesh, size: tuple[int, int], rim: bool = False) -> Atl
     overlaps = np.zeros(-(-height // BAND), dtype=np.int64)
     _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps)
     return Atlas(face_ids, barycentrics, covered, int(overlaps.sum()))
+
+
+def coverage(mesh: Mesh, size: tuple[int, int]) -> Coverage:
+    """What a texture of `size` (height, width; the pages one above the other) has of the mesh, a few rows at a time.
+
+    Raises MeshError: as `rasterise_atlas`, or rows that are no multiple of the pages.
+    """
+    mesh_uvs(mesh)
+    height, width = size
+    if height % mesh.pages:
+        raise MeshError(f"{height} rows can't be cut into {mesh.pages} pages")
+    counts, overlapped, side = [], 0, height // mesh.pages
+    step = max(BAND, AT_ONCE // max(width, 1))
+    for page in range(mesh.pages):
+        counts.append(0)
+        for top in range(page * side, (page + 1) * side, step):
+            bottom = min(top + step, (page + 1) * side)
+            part = rows_mesh(mesh, top, bottom, height)
+            if part is not None:
+                atlas = rasterise_atlas(part, (bottom - top, width))
+                counts[-1] += int(np.count_nonzero(atlas.covered))
+                overlapped += atlas.overlapped
+    return Coverage(tuple(counts), overlapped)
 
 
 def texel_positions(mesh: Mesh, atlas: Atlas) -> Float64[np.ndarray, "n 3"]:
@@ -82,7 +122,7 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
     tops, bottoms = np.empty(len(corners), np.int32), np.empty(len(corners), np.int32)
     for face in prange(len(corners)):
         y0, y1, y2 = corners[face, 0, 1], corners[face, 1, 1], corners[face, 2, 1]
-        tops[face], bottoms[face] = _span(y0, y1, y2, 0, height - 1, rim)
+        tops[face], bottoms[face] = span(y0, y1, y2, 0, height - 1, rim)
     for band in prange(len(overlaps)):
         first, last = band * BAND, min(height, (band + 1) * BAND) - 1
         # > 0: squared distance of the nearest face so far; <= 0: minus how deep the centre lies inside its face.
@@ -91,7 +131,7 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
             top, bottom = max(tops[face], first), min(bottoms[face], last)
             if top <= bottom:
                 x0, x1, x2 = corners[face, 0, 0], corners[face, 1, 0], corners[face, 2, 0]
-                left, right = _span(x0, x1, x2, 0, width - 1, rim)
+                left, right = span(x0, x1, x2, 0, width - 1, rim)
                 for i in range(top, bottom + 1):
                     for j in range(left, right + 1):
                         overlaps[band] += _visit(
@@ -101,7 +141,7 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
 
 @njit(cache=True)
 @no_type_check
-def _span(a, b, c, first, last, rim):
+def span(a, b, c, first, last, rim):
     """Integers in [first, last] that lie within the range of three values, or less than one outside it with the rim."""
     low, high = min(a, b, c), max(a, b, c)
     reach = 1.0 if rim else EDGE
@@ -132,7 +172,7 @@ def _visit(triangle, face, i, j, rim, distance, face_ids, barycentrics, covered)
         covered[i, j] = True
         w0, w1, w2 = max(sign * e0, 0.0), max(sign * e1, 0.0), max(sign * e2, 0.0)
         _claim(face, w0, w1, w2, face_ids, barycentrics[i, j], i, j)
-    elif rim and distance[j] > 0 and _reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
+    elif rim and distance[j] > 0 and reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
         d, w0, w1, w2 = _nearest(ax, ay, bx, by, cx, cy)
         if d < distance[j]:
             distance[j] = d
@@ -150,7 +190,7 @@ def _claim(face, w0, w1, w2, face_ids, weights, i, j):
 
 @njit(cache=True)
 @no_type_check
-def _reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
+def reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
     """Whether the triangle meets the open square of half side 1 about the origin: separating axes of its edges."""
     return (
         e0 + abs(cx - bx) + abs(cy - by) > 0
