@@ -14,7 +14,7 @@ from torch import Tensor
 from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
 from neuraltexgen.direct import can_solve, solve
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels
+from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels, shown
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
 from neuraltexgen.losses import NetworkMemory, needs_network
@@ -188,7 +188,7 @@ class _Watch:
         self.masks = {i: scored_pixels(views[i], self.seen) for i in held}
 
     def __call__(self, record: PassRecord, texture: Tensor) -> tuple[float, ...]:
-        clipped = texture.clamp(0, 1)
+        clipped = shown(texture)
         scores = [quick_score(clipped, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
