@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
@@ -14,6 +13,7 @@ from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings
 from neuraltexgen.training import TrainSettings, train_and_score
+from neuraltexgen.views import pack_view, save_view
 
 
 class Fitted(Exception):
@@ -28,11 +28,16 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         raise Fitted
 
     monkeypatch.setattr(training_module, "fit", begun)
-    shapes = {"photo": (8, 8, 3), "uv": (8, 8, 1, 2), "seen": (8, 8, 1), "confidence": (8, 8)}
-    arrays = {name: np.zeros(shape, bool if name == "seen" else np.float32) for name, shape in shapes.items()}
+    monkeypatch.setattr(training_module, "fit_in_bands", begun)
+    monkeypatch.setattr(training_module, "solve", begun)
     files = [tmp_path / f"{number}.npz" for number in range(2)]
+    blank = torch.zeros(8, 8, 1)
     for file in files:
-        np.savez(file, name=np.array(file.stem), footprint=np.array(0.1), **arrays)
+        seen = torch.zeros(8, 8, 1, dtype=torch.bool)
+        view = pack_view(
+            file.stem, blank.expand(8, 8, 3).contiguous(), torch.zeros(8, 8, 1, 2), seen, blank[..., 0], 0.1
+        )
+        save_view(file, view)
     return files
 
 

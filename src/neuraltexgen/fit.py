@@ -76,12 +76,14 @@ class Beside:
     """What a fit may be given beside its views.
 
     `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network. `seams`: places
-    that show one surface point, drawn together by the settings' `seam_weight`.
+    that show one surface point, drawn together by the settings' `seam_weight`. `weights`: per view, how much its loss
+    counts, beside what its sharpness says.
     """
 
     start: FitResult | None = None
     memory: NetworkMemory | None = None
     seams: SeamTie | None = None
+    weights: Float32[np.ndarray, " v"] | None = None
 
 
 def fit(
@@ -122,7 +124,7 @@ class _Run:
         self.views, self.settings, self.seams = views, settings, beside.seams
         self.objective = Objective(settings.losses, settings.network, views.device, beside.memory)
         self.texture = PyramidTexture(settings.texture).to(views.device)
-        self.batch = _batch(settings.batch, len(views))
+        self.batch = views_per_step(settings.batch, len(views))
         first = views[0]
         if first.photo.shape[2] != settings.texture.channels:
             raise FitError(f"the photos have {first.photo.shape[2]} channels, the texture {settings.texture.channels}")
@@ -141,6 +143,7 @@ class _Run:
         self.shared = shared_texels(views, settings.texture.size) if settings.exposure else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
+        self.given = torch.ones(len(views)) if beside.weights is None else torch.from_numpy(beside.weights)
         self.steps_per_pass = steps_per_pass(settings.batch, len(views))
         self._started = self._saved = time.monotonic()
 
@@ -148,7 +151,7 @@ class _Run:
         """One step per batch over all views in an order drawn from the seed."""
         order = torch.randperm(len(self.views), generator=_generator(self.settings.seed, number)).tolist()
         stream = self.views.stream(order)
-        weights = self.view_weights()
+        weights = self.view_weights() * self.given
         losses: Tensor | float = 0.0  # on CUDA nothing waits for a view's loss
         for step in range(self.steps_per_pass):
             size = min(self.batch, len(order) - step * self.batch)
@@ -265,7 +268,8 @@ class _Run:
         """What must be equal for a state to be taken up: settings, losses, views and the start."""
         views = [path.name for path in self.views.files]
         seams = None if self.seams is None else content_key(self.seams.uv)
-        return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, seams)
+        beside = [seams] if bool((self.given == 1).all()) else [seams, self.given.numpy()]
+        return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, *beside)
 
     @torch.no_grad()
     def result(self) -> FitResult:
@@ -290,11 +294,13 @@ class _Run:
 
 def steps_per_pass(batch: int | None, views: int) -> int:
     """Optimiser steps in a pass over so many views, for the `batch` of FitSettings."""
-    return math.ceil(views / _batch(batch, views))
+    return math.ceil(views / views_per_step(batch, views))
 
 
-def _batch(wanted: int | None, views: int) -> int:
-    """Views per step: as asked, 0 for all; else so many that a pass has about 40 steps or more, 1 to 4."""
+def views_per_step(wanted: int | None, views: int) -> int:
+    """Views per step, for the `batch` of FitSettings: as asked, 0 for all; None for so many that a pass has about 40
+    steps or more, 1 to 4.
+    """
     if wanted is None:
         return min(max(1, views // 40), 4)
     return wanted or views

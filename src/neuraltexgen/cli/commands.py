@@ -66,6 +66,8 @@ class Texture:
     """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
+    mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """With new uvs: charts as far apart as lookups at mip levels 0 to N take; 4 texels, enough for 1, if not given."""
     simplify: Annotated[int | None, tyro.conf.arg(metavar="FACES")] = None
     """First reduce the mesh to so many faces; needs neuraltexgen[open3d]."""
     holdout: str = "8"
@@ -92,7 +94,13 @@ class Texture:
             reconstruct=ReconstructSettings() if self.reconstruct else None,
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
-            unwrap=UnwrapSettings(self.unwrap, side or 2048, pages=self.pages, texels_per_unit=self.texels_per_unit),
+            unwrap=UnwrapSettings(
+                self.unwrap,
+                side or 2048,
+                mip_levels=self.mip_levels,
+                pages=self.pages,
+                texels_per_unit=self.texels_per_unit,
+            ),
             density=self.density,
             views=self.sampling.settings(),
             train=TrainSettings(
@@ -201,7 +209,7 @@ class UVMaps:
     unwrap: MethodName = "auto"
     """How to unwrap a mesh without uvs."""
     renderer: Renderer = "auto"
-    """What makes them: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
+    """What makes them: ray (casting), raster (on the CPU), egl (OpenGL; egl:1: device 1), or the fastest."""
     reading: Reading = field(default_factory=Reading)
     talk: Talk = field(default_factory=Talk)
 

@@ -99,8 +99,18 @@ def pack_uv(uv: Float32[Tensor, "h w s 2"]) -> tuple[UInt16[Tensor, "h w s 2"], 
     """The codes of uvs: the low 16 bits of u and v, and a byte with the upper four bits of u, then those of v.
 
     uvs outside [0, 1] become the border's, where lookups repeat it, so renders stay the same; NaN becomes 0, since only
-    invalid pixels may hold it. 1 becomes the code before it: it too lies beyond the outermost texel centre.
+    invalid pixels may hold it. 1 becomes the code before it: it too lies beyond the outermost texel centre. On the CPU
+    the numba twin does it, on the calling thread alone.
     """
+    if uv.device.type != "cpu":
+        return pack_uv_definition(uv)
+    low, high = torch.empty(uv.shape, dtype=torch.uint16), torch.empty(uv.shape[:-1], dtype=torch.uint8)
+    cpu_packed.pack_uv(uv.contiguous().numpy().reshape(-1, 2), low.numpy().reshape(-1, 2), high.numpy().reshape(-1))
+    return low, high
+
+
+def pack_uv_definition(uv: Float32[Tensor, "h w s 2"]) -> tuple[UInt16[Tensor, "h w s 2"], UInt8[Tensor, "h w s"]]:
+    """The definition of `pack_uv` in plain PyTorch."""
     codes = (uv * CODES).nan_to_num(nan=0.0).round().clamp(0, CODES - 1).to(torch.int32)
     upper = codes >> 16
     return (codes & 0xFFFF).to(torch.uint16), (upper[..., 0] << 4 | upper[..., 1]).to(torch.uint8)
@@ -119,13 +129,24 @@ def pack_bits(mask: Bool[Tensor, "..."]) -> UInt8[Tensor, " bytes"]:
 
 def unpack_bits(packed: UInt8[Tensor, " bytes"], shape: tuple[int, ...]) -> Bool[Tensor, "..."]:
     """The mask of a shape that `pack_bits` packed."""
+    if packed.device.type == "cpu":
+        return torch.from_numpy(np.unpackbits(packed.numpy(), count=int(np.prod(shape))).view(np.bool_)).reshape(shape)
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
     bits = (packed[:, None] >> shifts & 1).reshape(-1)
     return bits[: int(np.prod(shape))].reshape(shape).bool()
 
 
 def pack_share(share: Float32[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
-    """Shares in [0, 1] in steps of 1/255; 0 stays 0, and what is above 0 stays above."""
+    """Shares in [0, 1] in steps of 1/255; 0 stays 0, and what is above 0 stays above. On the CPU as `pack_uv`."""
+    if share.device.type != "cpu":
+        return pack_share_definition(share)
+    packed = torch.empty(share.shape, dtype=torch.uint8)
+    cpu_packed.pack_share(share.contiguous().numpy().reshape(-1), packed.numpy().reshape(-1))
+    return packed
+
+
+def pack_share_definition(share: Float32[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
+    """The definition of `pack_share` in plain PyTorch."""
     codes = (share * 255).round().clamp(0, 255)
     return torch.where((share > 0) & (codes == 0), 1, codes).to(torch.uint8)
 

@@ -46,6 +46,33 @@ def scatter(gradient: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.n
     _scatter(gradient, low, high, trust, spans, bounds, (height, width, channels), result.reshape(-1))
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+@no_type_check
+def pack_uv(uv, low, high):
+    """Writes the codes of uvs (n 2) into `low` (n 2) and `high` (n)."""
+    for n in range(len(uv)):
+        u, v = _code(uv[n, 0]), _code(uv[n, 1])
+        low[n, 0], low[n, 1] = u & 0xFFFF, v & 0xFFFF
+        high[n] = u >> 16 << 4 | v >> 16
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@no_type_check
+def _code(coordinate):
+    scaled = np.rint(coordinate * np.float32(2**20))
+    # What is no number fails both comparisons.
+    return np.int32(scaled) if np.float32(0) < scaled < np.float32(2**20) else np.int32((2**20 - 1) * (scaled > 0))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+@no_type_check
+def pack_share(share, packed):
+    """Writes shares (n) in 255ths into `packed` (n); what is above 0 stays above."""
+    for n in range(len(share)):
+        code = np.rint(min(max(share[n], np.float32(0)), np.float32(1)) * np.float32(255))
+        packed[n] = 1 if code == 0 and share[n] > 0 else np.uint8(code)
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
 def _look_up(texture, size, low, high, trust, image):
