@@ -4,7 +4,8 @@ python -m benchmarks.fit_step [--device cpu|cuda] [--views N] [--repeats N]
 
 Plain: four levels looked up by `grid_sample`, autograd, dense gradients, PyTorch's Adam. Ours: packed views and the
 fused step. Views are made up: charts of 64 x 64 pixels strewn over the atlas, a texel a pixel, every tenth pixel
-hidden. A pass is every view once and one step of the optimiser. Ours is checked against its definition before it is timed.
+hidden. A pass is every view once and one step of the optimiser. Ours is checked against its definition before it is
+timed.
 """
 
 import argparse
