@@ -7,7 +7,7 @@ import pytest
 
 from lookups import bilinear, surface_uvs
 from neuraltexgen.errors import FitError, MeshError
-from neuraltexgen.fill import fill_texture
+from neuraltexgen.fill import fill_texture, stripes
 from neuraltexgen.fill.diffuse import diffuse_colours
 from neuraltexgen.fill.gutters import spread_nearest
 from neuraltexgen.scene import Mesh
@@ -255,3 +255,29 @@ def test_errors_say_what_is_missing() -> None:
         fill_texture(np.full_like(image, np.nan), ~nothing, mesh)
     with pytest.raises(MeshError, match="no uvs"):
         fill_texture(image, ~nothing, Mesh(mesh.vertices, mesh.faces))
+
+
+def test_a_large_texture_is_filled_by_stripes_as_it_is_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = strip_grid(12, 12, cuts=(4, 9))
+    rows, columns = 192, 64
+    random = np.random.default_rng(0)
+    image = random.random((rows, columns, 3), dtype=np.float32)
+    seen = random.random((rows, columns)) < 0.3
+    seen[60:150, :20] = False
+    whole = fill_texture(image, seen, mesh)
+    monkeypatch.setattr(stripes, "WHOLE", rows * columns - 1)
+    monkeypatch.setattr(stripes, "AT_ONCE", 32 * columns)
+    monkeypatch.setattr(stripes, "MARGIN", 32)
+    parts = fill_texture(image, seen, mesh)
+    assert np.array_equal(parts.image[seen], image[seen])
+    assert parts.filled_surface == whole.filled_surface
+    assert parts.gutter_texels == whole.gutter_texels
+    covered = rasterise_atlas(mesh, (rows, columns)).covered
+    assert np.abs(parts.image - whole.image)[covered].max() < 0.02
+    # A gutter texel takes a colour from its stripe's margin where the nearest of all lies no farther.
+    assert np.isclose(parts.image, whole.image, atol=0.02).all(axis=2).mean() > 0.97
+    with pytest.raises(FitError, match="no texel on the surface is seen"):
+        fill_texture(image, np.zeros_like(seen), mesh)
+    broken = np.where(np.arange(rows)[:, None, None] == 100, np.nan, image)
+    with pytest.raises(FitError, match="not finite"):
+        fill_texture(broken, np.ones_like(seen), mesh)

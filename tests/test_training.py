@@ -14,6 +14,7 @@ from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings
 from neuraltexgen.training import TrainSettings, train_and_score
+from neuraltexgen.views import FIELDS, pack_view
 
 
 class Fitted(Exception):
@@ -28,8 +29,10 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         raise Fitted
 
     monkeypatch.setattr(training_module, "fit", begun)
-    shapes = {"photo": (8, 8, 3), "uv": (8, 8, 1, 2), "seen": (8, 8, 1), "confidence": (8, 8)}
-    arrays = {name: np.zeros(shape, bool if name == "seen" else np.float32) for name, shape in shapes.items()}
+    monkeypatch.setattr(training_module, "fit_in_bands", begun)
+    places, seen = torch.zeros(8, 8, 1, 2), torch.zeros(8, 8, 1, dtype=torch.bool)
+    view = pack_view("nothing", torch.zeros(8, 8, 3), places, seen, torch.zeros(8, 8), 0.1)
+    arrays = {name: getattr(view, name).numpy() for name in FIELDS}
     files = [tmp_path / f"{number}.npz" for number in range(2)]
     for file in files:
         np.savez(file, name=np.array(file.stem), footprint=np.array(0.1), **arrays)

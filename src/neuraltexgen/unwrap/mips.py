@@ -62,8 +62,8 @@ def _clean(corners, charts, size):
         if area == 0:
             continue
         sign = 1.0 if area > 0 else -1.0
-        top, bottom = span(corners[face, :, 1], 0, size[0] - 1, True)
-        left, right = span(corners[face, :, 0], 0, size[1] - 1, True)
+        top, bottom = span(corners[face, 0, 1], corners[face, 1, 1], corners[face, 2, 1], 0, size[0] - 1, True)
+        left, right = span(corners[face, 0, 0], corners[face, 1, 0], corners[face, 2, 0], 0, size[1] - 1, True)
         for i in range(top, bottom + 1):
             for j in range(left, right + 1):
                 if reader[i, j] == charts[face]:
