@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
+from jaxtyping import Int32
 from numba import njit, prange
 
 from neuraltexgen.errors import FitError
@@ -66,10 +67,7 @@ def fill_around(
     # Subtracting and adding the base colours rounds: what was seen is put back as it came.
     np.copyto(result, image, where=seen[..., None])
     _copy_to_rim(result, atlas.covered, charts)
-    nearest = nearest_sources(_sources(atlas, face_chart), ~on_surface & ~seen, gutter)
-    own = np.where(on_surface, face_chart[atlas.face_ids], np.int32(-1))
-    keep_to_charts(nearest, block_charts(mesh, face_chart, own), own, 2 << LEVELS)
-    spread = copy_sources(result, nearest)
+    spread = _fill_gutters(result, seen, atlas, mesh, face_chart, gutter)
     filled = int(np.count_nonzero(atlas.covered & ~seen))
     rim = int(np.count_nonzero(on_surface & ~atlas.covered & ~seen))
     return FilledTexture(result, filled_surface=filled, gutter_texels=spread + rim)
@@ -101,6 +99,17 @@ def corner_sums(image: Image, known: Mask, atlas: Atlas, mesh: Mesh) -> tuple[np
 def edge_length(covered: int, mesh: Mesh) -> float:
     """About the length of a triangle's edge in the texture, in texels: how far apart the vertices' colours are."""
     return float(np.sqrt(2.0 * covered / len(mesh.faces)))
+
+
+def _fill_gutters(
+    image: Image, seen: Mask, atlas: Atlas, mesh: Mesh, face_chart: Int32[np.ndarray, " f"], reach: int | None
+) -> int:
+    """Gives unseen texels off the surface, in place, the colour of the chart that they serve; how many were set."""
+    on_surface = atlas.face_ids >= 0
+    charts = np.where(on_surface, face_chart[atlas.face_ids], np.int32(-1))
+    nearest = nearest_sources(_sources(atlas, face_chart), ~on_surface & ~seen, reach)
+    keep_to_charts(nearest, block_charts(mesh, face_chart, charts), charts, 2 << LEVELS)
+    return copy_sources(image, nearest)
 
 
 def _sources(atlas: Atlas, face_chart: np.ndarray) -> Mask:
