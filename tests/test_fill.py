@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from lookups import bilinear, surface_uvs
 from neuraltexgen.errors import FitError, MeshError
 from neuraltexgen.fill import fill_texture, stripes
 from neuraltexgen.fill.diffuse import diffuse_colours
@@ -42,31 +43,6 @@ def world_x(mesh: Mesh, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     atlas = rasterise_atlas(mesh, size, rim=True)
     x = mesh.vertices[mesh.faces[atlas.face_ids]][..., 0]
     return (x * atlas.barycentrics).sum(axis=2) / mesh.vertices[:, 0].max(), atlas.covered
-
-
-def bilinear(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
-    j, i = np.floor(x).astype(int), np.floor(y).astype(int)
-    fx, fy = (x - j)[:, None], (y - i)[:, None]
-
-    def at(row: np.ndarray, col: np.ndarray) -> np.ndarray:
-        return image[np.clip(row, 0, height - 1), np.clip(col, 0, width - 1)].astype(np.float64)
-
-    top, bottom = at(i, j) * (1 - fx) + at(i, j + 1) * fx, at(i + 1, j) * (1 - fx) + at(i + 1, j + 1) * fx
-    return top * (1 - fy) + bottom * fy
-
-
-def surface_uvs(mesh: Mesh, count: int, seed: int) -> np.ndarray:
-    """Random places on the charts, corners and edges among them."""
-    assert mesh.uvs is not None
-    assert mesh.uv_faces is not None
-    rng = np.random.default_rng(seed)
-    weights = rng.dirichlet((0.3, 0.3, 0.3), count)
-    weights[: count // 3, 0] = 0
-    weights /= weights.sum(axis=1, keepdims=True)
-    faces = rng.integers(0, len(mesh.faces), count)
-    return (mesh.uvs[mesh.uv_faces[faces]] * weights[..., None]).sum(axis=1)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])

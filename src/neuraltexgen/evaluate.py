@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from neuraltexgen.colour import fit_colour
-from neuraltexgen.kernels.sample import render, splat
-from neuraltexgen.metrics import Score, psnr, score, sharpness
+from neuraltexgen.kernels.packed import Places, look_up, scatter
+from neuraltexgen.metrics import Score, quick_figures, score
 from neuraltexgen.views import FitView, Views
 
 ROWS = 1024
@@ -33,8 +33,8 @@ def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> 
     weight = torch.zeros(*size, 1, device=views.device)
     footprints = []
     for _, view in views.stream(indices):
-        valid = view.confidence > 0
-        splat(valid.float()[..., None], view.uv, valid, weight)
+        # Pixels without confidence are passed over.
+        scatter(torch.ones(*view.trust.shape, 1, device=views.device), view.places, weight)
         footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.samples**0.5)
     return grow(weight[..., 0] > SEEN_WEIGHT, footprints)
 
@@ -60,7 +60,7 @@ def shown(texture: Float32[Tensor, "H W c"]) -> Float32[Tensor, "H W c"]:
 
 def scored_pixels(view: FitView, seen: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w"]:
     """The pixels that count in a score: the mesh covers all their area, and every texel looked up was seen."""
-    share = render(seen.float()[..., None].contiguous(), view.uv, view.valid)[..., 0]
+    share = _whole_render(seen.float()[..., None].contiguous(), view)[..., 0]
     return view.valid & (share > 0.999)
 
 
@@ -68,16 +68,16 @@ def scored_pixels(view: FitView, seen: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w
 def score_view(texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tensor, "H W"]) -> ViewScore:
     """The figures of one view against its photo, over `scored_pixels`. The texture is clipped to [0, 1] first."""
     mask = scored_pixels(view, seen)
-    return ViewScore(view.name, score(render(shown(texture), view.uv, view.valid), view.colours(), mask))
+    return ViewScore(view.name, score(_whole_render(shown(texture), view), view.colours(), mask))
 
 
 @torch.no_grad()
 def quick_score(texture: Float32[Tensor, "H W c"], view: FitView, mask: Bool[Tensor, "h w"]) -> tuple[float, float]:
-    """PSNR after the colour fit, and sharpness, over masked pixels: what a curve over passes needs, without SSIM."""
-    plain, photo = render(shown(texture), view.uv, view.valid), view.colours()
-    gain, offset = fit_colour(plain, photo, mask.float())
-    fitted = gain * plain + offset
-    return psnr(fitted, photo, mask), sharpness(fitted, photo, mask)
+    """PSNR after the colour fit, and sharpness, over masked pixels: what a curve over passes needs, without SSIM.
+
+    The texture is clipped already: it serves many views.
+    """
+    return quick_figures(_whole_render(texture, view), view.colours(), mask)
 
 
 @torch.no_grad()
@@ -89,8 +89,13 @@ def compare_view(
     `colour_fit`: the render in the photo's colours (gain and offset per channel), else in its own.
     """
     mask = scored_pixels(view, seen)
-    plain = render(shown(texture), view.uv, view.valid)
+    plain = _whole_render(shown(texture), view)
     gain, offset = fit_colour(plain, view.colours(), mask.float()) if colour_fit else (1.0, 0.0)
     fitted = torch.where(view.valid[..., None], (gain * plain + offset).clamp(0, 1), torch.zeros_like(plain))
     error = (fitted - view.colours()).abs().mean(dim=2)
     return fitted, torch.where(mask, error, torch.full_like(error, float("nan")))
+
+
+def _whole_render(texture: Float32[Tensor, "H W c"], view: FitView) -> Float32[Tensor, "h w c"]:
+    """The render at all pixels that show the mesh with their whole area, also those without confidence; 0 elsewhere."""
+    return look_up(texture, Places(view.low, view.high, view.valid.to(torch.uint8)))

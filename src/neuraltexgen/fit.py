@@ -16,7 +16,7 @@ from neuraltexgen.colour import BLOCK, ViewColours, clip_colours
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.kernels.packed import look_up, scatter, scatter_trust
+from neuraltexgen.kernels.packed import Scratch, look_up, scatter, scatter_trust
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
@@ -138,6 +138,7 @@ class _Run:
         self.start_key = None if start is None else content_key(start.texture, start.gains, start.offsets)
         eps = 1e-8 if settings.damping is None else settings.damping * self.pixel
         self.descent = PyramidDescent(self.texture, settings.betas, eps, settings.regulariser)
+        self.scratch = Scratch()
         self.known = None if settings.clip else self.objective.photo_losses()
         self.shared = shared_texels(views, settings.texture.size) if settings.exposure else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
@@ -168,7 +169,7 @@ class _Run:
             )
         if self.settings.exposure:
             self.texture.recolour(*self.colours.fix_gauge())
-            self.descent.compose()
+        self.descent.compose()  # as a run that is taken up after this pass does
         seconds = time.monotonic() - self._started
         self.history.append(PassRecord(number + 1, losses / len(order), seconds))
 
@@ -176,7 +177,7 @@ class _Run:
         """Adds weight x the gradient of one view's loss to the texture's; returns the loss."""
         if self.settings.compare_at == "uvmap":
             view = enlarge_photo(view)
-        image = look_up(self.descent.composed, view.places)
+        image = look_up(self.descent.composed, view.places, self.scratch)
         if self.shared is not None and number >= EXPOSURE_FROM:
             # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.
             blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
@@ -184,7 +185,8 @@ class _Run:
         measured = self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM
         if self.known is not None:
             colour, target = Colour(*self.colours.of(index)), Target(view.photo, view.trust)
-            found = compare(image, target, colour, self.known, weight, SHARPNESS_ROWS if measured else 0)
+            every = SHARPNESS_ROWS if measured else 0
+            found = compare(image, target, colour, self.known, weight, every, self.scratch)
             loss, gradient, ratio = found.loss, found.gradient, found.sharpness
         else:
             loss, gradient = self._by_autograd(number, index, view, image)
@@ -200,7 +202,7 @@ class _Run:
     def _by_autograd(self, number: int, index: int, view: FitView, image: Tensor) -> tuple[Tensor, Tensor]:
         """Any loss, and its gradient in the render."""
         photo, confidence = view.colours(), view.confidence
-        valid, leaf = confidence > 0, image.requires_grad_()
+        valid, leaf = confidence > 0, image.detach().requires_grad_()
         coloured = self.colours.apply(index, leaf)
         if self.settings.clip:
             coloured = clip_colours(coloured)

@@ -85,6 +85,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 "mean": asdict(outcome.trained.mean) if outcome.trained.scores else None,
                 "views": [{"name": s.name, **asdict(s.score)} for s in outcome.trained.scores],
             },
+            "solver": outcome.trained.settings.fit.solver,
             "curve": [{"pass": n, "psnr_fitted": p, "sharpness": s} for n, p, s in outcome.trained.curve],
             "loss": [asdict(record) for record in outcome.trained.result.history],
             "exposure": [
@@ -110,6 +111,7 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%} of its texels"),
         ("seams", f"{255 * outcome.seam_step:.2f} of 255 colour levels between their two sides"),
     ]
+    rows.append(("fitted by", _solver_words(outcome)))
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)
     if trained.settings.style is not None:
@@ -131,9 +133,8 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
     """The whole report page as data."""
     return Report(
         title=outcome.scene.name,
-        lead="A texture fitted to photos by gradient descent in image space, and scored on photos it has not seen."
-        if outcome.trained.scores
-        else "A texture fitted to photos by gradient descent in image space.",
+        lead=f"A texture fitted to photos in image space by {_solver_words(outcome)}"
+        + (", and scored on photos it has not seen." if outcome.trained.scores else "."),
         summary=_tiles(outcome),
         views_used=len(outcome.scene.views),
         left_out=outcome.scene.left_out,
@@ -149,6 +150,12 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         settings=config(outcome),
         files=_listed(outcome),
     )
+
+
+def _solver_words(outcome: Outcome) -> str:
+    if outcome.trained.settings.fit.solver == "direct":
+        return "normal equations (--solver direct)"
+    return "gradient descent (--solver adam)"
 
 
 def _texels(outcome: Outcome, by: str) -> str:
@@ -195,11 +202,13 @@ def _metrics_table(outcome: Outcome) -> Table | None:
 
 def _curves(outcome: Outcome) -> tuple[Curve, ...]:
     losses = tuple((r.number, r.loss) for r in outcome.trained.result.history)
-    curves = [Curve("Loss over passes", "pass", "loss", (Series("mean over views", losses),))]
+    turn = "round" if outcome.trained.settings.fit.solver == "direct" else "pass"
+    several = f"{turn}s" if turn == "round" else "passes"
+    curves = [Curve(f"Loss over {several}", turn, "loss", (Series("mean over views", losses),))]
     if outcome.trained.curve:
         points = tuple((n, psnr) for n, psnr, _ in outcome.trained.curve)
         curves.insert(
-            0, Curve("Held-out score over passes", "pass", "PSNR, dB", (Series("after the colour fit", points),))
+            0, Curve(f"Held-out score over {several}", turn, "PSNR, dB", (Series("after the colour fit", points),))
         )
     return tuple(curves)
 

@@ -184,7 +184,7 @@ def unwrapped(
         raise _no_mesh(scene)
     observed = density == "observed"
     choose_method(mesh, settings, dense=observed)
-    parts = (settings.method, settings.resolution, settings.gutter, settings.partitions)
+    parts = (settings.method, settings.resolution, settings.gap, settings.partitions)
     paged = [settings.pages, settings.texels_per_unit] if settings.paged else []
     key = content_key(mesh_key(mesh), *parts, *paged, *([observed_key(scene.views)] if observed else []))
     path = cache / f"unwrapped-{key}.npz"

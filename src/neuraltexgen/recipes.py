@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neuraltexgen.errors import ConfigError
+from neuraltexgen.kernels.normal import OFFSETS
 from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.texture import TextureSettings
 
@@ -19,7 +20,10 @@ class FitSettings:
     sharpness relative to the render's, over the median view's) to this power, small differences aside; 0 is off.
     `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's. `clip`: the losses see
     colours within [0, 1] only. `seam_weight`: how much a texel's length of seam counts, beside a pixel, in drawing both
-    sides of it together; 0 is off. `network`: for the losses that look at VGG-16's features.
+    sides of it together; 0 is off. `solver`: adam, or direct, which solves normal equations and reads none of passes,
+    batch, learning rate, betas, schedule and damping; auto is direct where it can. `smoothness`: for direct, how much
+    the squared difference of neighbouring texels counts, beside a pixel. `network`: for the losses that look at
+    VGG-16's features.
     """
 
     texture: TextureSettings = TextureSettings()
@@ -36,6 +40,8 @@ class FitSettings:
     compare_at: Literal["photo", "uvmap"] = "photo"
     clip: bool = False
     seam_weight: float = 0.05
+    solver: Literal["auto", "adam", "direct"] = "auto"
+    smoothness: float = 0.01
     network: NetworkSettings = NetworkSettings()
     seed: int = 0
 
@@ -44,6 +50,8 @@ class FitSettings:
             raise ConfigError("fit: passes >= 1, batch >= 0, learning rate > 0 and regulariser >= 0 are needed")
         if not self.seam_weight >= 0:
             raise ConfigError(f"fit: the seams' weight is {self.seam_weight}, not 0 or more", fix="--seam-weight 0.05")
+        if not self.smoothness >= 0:
+            raise ConfigError(f"fit: the smoothness is {self.smoothness}, not 0 or more", fix="--smoothness 0.01")
         if not self.losses:
             raise ConfigError("fit: at least one loss is needed", fix="--loss l2=1")
 
@@ -68,8 +76,14 @@ PUBLISHED = FitSettings(
 
 
 def fit_bytes(settings: FitSettings) -> int:
-    """Memory that a fit needs beside the views: levels, gradients, Adam's two moments, and the composed texture."""
+    """Memory that a fit needs beside the views.
+
+    Adam: levels, gradients, its two moments, and the composed texture. The direct solver: the stencil, and the vectors
+    of conjugate gradients beside texture and gradient.
+    """
     height, width = settings.texture.size
     image = height * width * settings.texture.channels * 4
+    if settings.solver == "direct":
+        return height * width * len(OFFSETS) * 4 + 10 * image
     levels = sum(image // 4**level for level in range(len(settings.texture.level_weights)))
     return 4 * levels + 5 * image

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
+from neuraltexgen.direct import can_solve, solve
+from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
@@ -26,6 +29,9 @@ from neuraltexgen.views import Views, load_view
 
 NETWORK_BYTES = (600 << 20) + LEAST_STEP
 """VGG-16's filters and their transforms, at the most, and the least that a step can do with."""
+
+ADAMS = ("passes", "batch", "learning_rate", "betas", "schedule", "damping")
+"""Settings that only Adam reads: whoever changes one of them means Adam."""
 
 TEXELS_PER_PIXEL = 1.5
 """Side length of a pixel's patch in texels that an automatic texture size aims at: finer than the photos, so that
@@ -53,9 +59,9 @@ class TrainSettings:
 class Trained:
     """A fitted texture and its scores.
 
-    `settings`: with the texture size in force. `train`, `held`: indices of the views. `seen`: texels that a training
-    view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after the colour fit,
-    mean sharpness) of the held-out views.
+    `settings`: with the texture size and the solver in force. `train`, `held`: indices of the views. `seen`: texels
+    that a training view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after
+    the colour fit, mean sharpness) of the held-out views.
     """
 
     settings: TrainSettings
@@ -110,7 +116,8 @@ def train_and_score(
     device = choose_device(settings.device)
     held = held_out(names, settings.holdout)
     train = tuple(i for i in range(len(paths)) if i not in held)
-    settings = _sized(settings, paths, 1 if mesh is None else mesh.pages)
+    settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), device)
+    solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
@@ -121,7 +128,7 @@ def train_and_score(
             seams = None if mesh is None else find_seam_tie(mesh, settings.fit.texture.size)
             beside = replace(beside, seams=seams)
             on_pass = watch if held else None
-            result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
+            result = solver(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
     curve = tuple((r.number, r.figures[0], r.figures[1]) for r in result.history if r.figures)
     with clock.stage("score"):
         texture = torch.from_numpy(result.texture).to(device)
@@ -131,7 +138,7 @@ def train_and_score(
             if banding is not None:
                 result = fit_in_bands(views, settings.fit, banding, cache / "final", progress, mesh)
             else:
-                result = fit(views, settings.fit, progress, cache / "final.pt", beside=beside)
+                result = solver(views, settings.fit, progress, cache / "final.pt", beside=beside)
     if settings.style is not None:
         fitted = views if settings.final_fit else views.subset(train)
         with clock.stage("style"):
@@ -153,6 +160,25 @@ def automatic_size(footprints: Sequence[float], levels: int, pages: int = 1) -> 
     return int(np.clip(2 ** round(np.log2(ideal)), max(256, 2**levels), 8192))
 
 
+def choose_solver(settings: FitSettings, device: torch.device) -> Literal["adam", "direct"]:
+    """The solver in force: as asked; for auto direct where it can, on the CPU, if nothing that only Adam reads is set.
+
+    Raises ConfigError: direct is asked for and can't take the objective.
+    """
+    if settings.solver == "direct" and not can_solve(settings):
+        raise ConfigError(
+            f"--solver direct can't take {', '.join(settings.losses)}: it solves for l2, l1, huber and charbonnier, "
+            "with neither a regulariser nor clipped colours",
+            fix="--solver adam",
+        )
+    if settings.solver != "auto":
+        return settings.solver
+    ordinary = FitSettings()
+    untouched = all(getattr(settings, name) == getattr(ordinary, name) for name in ADAMS)
+    quadratic = all(loss.partition("=")[0] == "l2" for loss in settings.losses)
+    return "direct" if untouched and quadratic and device.type == "cpu" and can_solve(settings) else "adam"
+
+
 class _Watch:
     """Scores the held-out views after each pass: PSNR after the colour fit and sharpness, for the curve."""
 
@@ -162,7 +188,8 @@ class _Watch:
         self.masks = {i: scored_pixels(views[i], self.seen) for i in held}
 
     def __call__(self, record: PassRecord, texture: Tensor) -> tuple[float, ...]:
-        scores = [quick_score(texture, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
+        clipped = texture.clamp(0, 1)
+        scores = [quick_score(clipped, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 
@@ -175,6 +202,14 @@ def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainS
     return replace(settings, fit=fit_settings, texture_size=size)
 
 
+def _with_solver(settings: TrainSettings, device: torch.device) -> TrainSettings:
+    """The settings with the solver in force, whatever memory allows: auto takes Adam where direct needs too much."""
+    chosen = replace(settings, fit=replace(settings.fit, solver=choose_solver(settings.fit, device)))
+    if settings.fit.solver == "auto" and fit_bytes(chosen.fit) + BASELINE > memory_budget(settings.memory, device):
+        return replace(settings, fit=replace(settings.fit, solver="adam"))
+    return chosen
+
+
 def _views(
     settings: TrainSettings, paths: Sequence[Path], device: torch.device, cache: Path
 ) -> tuple[Views, NetworkMemory, Banding | None]:
@@ -183,7 +218,8 @@ def _views(
     largest = max(path.stat().st_size for path in paths)
     if settings.style is None and not needs_network(settings.fit.losses):
         banding = None
-        if budget - BASELINE - needed < 2 * largest and settings.fit.batch != 0:
+        by_steps = settings.fit.batch != 0 and settings.fit.solver == "adam"
+        if budget - BASELINE - needed < 2 * largest and by_steps:
             banding = plan_bands(settings.fit, budget - BASELINE - 2 * largest)
             needed = least_bytes(settings.fit) if banding is None else band_bytes(settings.fit, banding)
         return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory(), banding

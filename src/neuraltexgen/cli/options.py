@@ -78,7 +78,7 @@ class Sampling:
     depth_tolerance: float = 0.1
     """Where a photo has a depth map: leave out what it measures farther off the mesh than this share; 0 is off."""
     renderer: Renderer = "auto"
-    """What makes the UV maps: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
+    """What makes the UV maps: ray (casting), raster (on the CPU), egl (OpenGL; egl:1: device 1), or the fastest."""
 
     def settings(self) -> ViewSettings:
         trust = ConfidenceSettings(depth_tolerance=self.depth_tolerance) if self.confidence else None
@@ -93,8 +93,12 @@ class Fitting:
     """Ours, or NeuralTexGen's: 20 + 40 passes, L1 10, gradients 20, at the UV map's resolution, no exposure."""
     loss: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=WEIGHT[@LAYER]")] = ()
     """An image loss, a preset, or your own as MODULE:FUNCTION; `neuraltexgen losses` lists them. Repeat for a sum."""
+    solver: Literal["auto", "adam", "direct"] = "auto"
+    """adam, or direct, which solves for l2, l1, huber and charbonnier; auto: direct for l2, on the CPU."""
+    smoothness: float | None = None
+    """For direct: how much the squared difference of neighbouring texels counts, beside a pixel."""
     passes: int | None = None
-    """Passes over the photos."""
+    """Passes over the photos, by Adam."""
     batch: int | None = None
     """Photos per step; 0 is all."""
     learning_rate: float | None = None
@@ -124,12 +128,22 @@ class Fitting:
 
     def settings(self, channels: int = 3) -> FitSettings:
         base = PUBLISHED if self.recipe == "published" else FitSettings()
-        names = ("passes", "batch", "learning_rate", "regulariser", "sharpness_power", "seam_weight", "compare_at")
+        names = (
+            "passes",
+            "batch",
+            "learning_rate",
+            "regulariser",
+            "sharpness_power",
+            "seam_weight",
+            "compare_at",
+            "smoothness",
+        )
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         levels = self.level_weights or base.texture.level_weights
         # The size is set later, from the photos, unless it is given; this one fits any number of levels.
         texture = TextureSettings((2 ** len(levels),) * 2, channels, levels)
         given |= {"losses": self.loss or base.losses, "exposure": self.exposure and base.exposure, "seed": self.seed}
+        given["solver"] = self.solver
         given["network"] = NetworkSettings(self.vgg_weights, self.lpips_weights, self.vgg_input, self.crop)
         return replace(base, texture=texture, **given)
 

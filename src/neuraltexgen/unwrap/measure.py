@@ -7,6 +7,7 @@ from jaxtyping import Float64
 
 from neuraltexgen.pages import face_pages
 from neuraltexgen.scene import Mesh
+from neuraltexgen.unwrap.mips import clean_level
 from neuraltexgen.unwrap.seams import Cuts, find_cuts
 from neuraltexgen.uvmap.atlas import Coverage, coverage
 from neuraltexgen.uvmap.charts import mesh_uvs
@@ -32,8 +33,8 @@ class UnwrapFigures:
     diagonal of the bounding box of the faces; `border_length`: the same of edges with one face.
     `overlap`: share of the covered texels whose centre lies inside several faces. `flipped`: faces that are folded
     over against the most part of their chart. `mirrored_charts`: charts that show the surface as in a mirror.
-    `density`: texels per world unit, the 5th, 50th and 95th percentile by area. `page_charts`, `page_utilisation`: of
-    each page.
+    `density`: texels per world unit, the 5th, 50th and 95th percentile by area. `mip_level`: see `mips.clean_level`.
+    `page_charts`, `page_utilisation`: of each page.
     """
 
     resolution: int
@@ -51,6 +52,7 @@ class UnwrapFigures:
     flipped: int
     mirrored_charts: int
     density: tuple[float, float, float]
+    mip_level: int
     pages: int = 1
     page_charts: tuple[int, ...] = ()
     page_utilisation: tuple[float, ...] = ()
@@ -89,6 +91,7 @@ def measure(mesh: Mesh, resolution: int, found: Coverage | None = None) -> Unwra
         flipped=flipped,
         mirrored_charts=mirrored,
         density=_percentiles(density, area[whole]),
+        mip_level=clean_level(mesh, resolution),
         pages=mesh.pages,
         page_charts=tuple(len(np.unique(cuts.charts[whole & (page == k)])) for k in range(mesh.pages)),
         page_utilisation=tuple(count / resolution**2 for count in found.pages),

@@ -119,14 +119,19 @@ def interpolate_corners(values: np.ndarray, faces: np.ndarray, atlas: Atlas, tex
 @no_type_check
 def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
     height, width = face_ids.shape
+    tops, bottoms = np.empty(len(corners), np.int32), np.empty(len(corners), np.int32)
+    for face in prange(len(corners)):
+        y0, y1, y2 = corners[face, 0, 1], corners[face, 1, 1], corners[face, 2, 1]
+        tops[face], bottoms[face] = span(y0, y1, y2, 0, height - 1, rim)
     for band in prange(len(overlaps)):
         first, last = band * BAND, min(height, (band + 1) * BAND) - 1
         # > 0: squared distance of the nearest face so far; <= 0: minus how deep the centre lies inside its face.
         distance = np.full((last - first + 1, width), np.inf)
         for face in range(len(corners)):
-            top, bottom = _span(corners[face, :, 1], first, last, rim)
+            top, bottom = max(tops[face], first), min(bottoms[face], last)
             if top <= bottom:
-                left, right = _span(corners[face, :, 0], 0, width - 1, rim)
+                x0, x1, x2 = corners[face, 0, 0], corners[face, 1, 0], corners[face, 2, 0]
+                left, right = span(x0, x1, x2, 0, width - 1, rim)
                 for i in range(top, bottom + 1):
                     for j in range(left, right + 1):
                         overlaps[band] += _visit(
@@ -136,12 +141,12 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
 
 @njit(cache=True)
 @no_type_check
-def _span(values, first, last, rim):
-    """Integers in [first, last] that lie within the values' range, or less than one outside it with the rim."""
-    low, high = min(values[0], values[1], values[2]), max(values[0], values[1], values[2])
+def span(a, b, c, first, last, rim):
+    """Integers in [first, last] that lie within the range of three values, or less than one outside it with the rim."""
+    low, high = min(a, b, c), max(a, b, c)
     reach = 1.0 if rim else EDGE
     # Clamped as floats: far uvs would overflow an integer.
-    return int(np.ceil(max(low - reach, first))), int(np.floor(min(high + reach, last)))
+    return int(np.ceil(min(max(low - reach, first), last + 1))), int(np.floor(max(min(high + reach, last), first - 1)))
 
 
 @njit(cache=True)
@@ -167,7 +172,7 @@ def _visit(triangle, face, i, j, rim, distance, face_ids, barycentrics, covered)
         covered[i, j] = True
         w0, w1, w2 = max(sign * e0, 0.0), max(sign * e1, 0.0), max(sign * e2, 0.0)
         _claim(face, w0, w1, w2, face_ids, barycentrics[i, j], i, j)
-    elif rim and distance[j] > 0 and _reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
+    elif rim and distance[j] > 0 and reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
         d, w0, w1, w2 = _nearest(ax, ay, bx, by, cx, cy)
         if d < distance[j]:
             distance[j] = d
@@ -185,7 +190,7 @@ def _claim(face, w0, w1, w2, face_ids, weights, i, j):
 
 @njit(cache=True)
 @no_type_check
-def _reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
+def reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
     """Whether the triangle meets the open square of half side 1 about the origin: separating axes of its edges."""
     return (
         e0 + abs(cx - bx) + abs(cy - by) > 0

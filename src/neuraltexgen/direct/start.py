@@ -1,0 +1,113 @@
+"""Where the direct solver starts: exposures settled on a coarse texture, and texels averaged over scales."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from neuraltexgen.colour import BLOCK, ViewColours
+from neuraltexgen.kernels.packed import Places, look_up, scatter, scatter_trust, unpack_share
+from neuraltexgen.kernels.photometric import block_means
+from neuraltexgen.views import FitView, Views
+
+COARSE = 120
+"""Pixels along a photo's shorter side that are enough to settle its exposure, about; every STRIDES'th is taken."""
+
+STRIDES = (1, 2, 4)
+"""So that a block of BLOCK pixels still has a multiple of 8 of them, as its kernel wants."""
+
+ROUNDS = 12
+"""Turns of texture and exposures on the coarse texture; each looks at few pixels."""
+
+Planes = Float[Tensor, "c H W"]
+Weight = Float[Tensor, "H W"]
+
+
+def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
+    """total / weight where there is weight; where there is little, the same of wider and wider surroundings.
+
+    total: weighted sums per texel. weight: their weights. The mean at twice the scale counts as `share` more weight.
+    Halving ends at an odd side, with the mean of all. Source: the push-pull of Gortler et al., The
+    Lumigraph, 1996, 5.3, with weights that are not clipped.
+    """
+    sums, weights = [total[None]], [weight[None, None]]
+    while all(side % 2 == 0 for side in sums[-1].shape[2:]):
+        sums.append(4 * F.avg_pool2d(sums[-1], 2))
+        weights.append(4 * F.avg_pool2d(weights[-1], 2))
+    mean = (sums[-1].sum(dim=(2, 3)) / weights[-1].sum().clamp(min=1e-9))[..., None, None]
+    level = (sums[-1] + share * mean) / (weights[-1] + share)
+    for part, count in zip(sums[-2::-1], weights[-2::-1], strict=True):
+        wider = F.interpolate(level, scale_factor=2, mode="bilinear", align_corners=False)
+        level = (part + share * wider) / (count + share)
+    return level[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Glimpse:
+    """Some of a view's pixels, of every so many rows and columns: what a coarse texture needs."""
+
+    photo: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"]
+    places: Places
+
+    def colours(self) -> Float[Tensor, "h w c"]:
+        """The photo as float in [0, 1], 0 where a pixel has no confidence."""
+        photo = self.photo.float() / 255 if self.photo.dtype == torch.uint8 else self.photo
+        return torch.where(self.places.trust[..., None] > 0, photo, 0.0)
+
+
+class Exposures:
+    """Exposures settled before anything else: photos and a coarse texture, in closed form in turn.
+
+    `shared`: 1 in the texels of the coarse texture that two views or more look at, else 0.
+    """
+
+    def __init__(self, views: Views, size: tuple[int, int], channels: int) -> None:
+        height, width = views[0].photo.shape[:2]
+        self.stride = max(stride for stride in STRIDES if stride == 1 or min(height, width) >= stride * COARSE)
+        self.glimpses = [_glimpse(view, self.stride) for _, view in views.stream(range(len(views)))]
+        coarser = 2 * self.stride if self.stride > 1 else 1  # about a texel for a pixel that is taken
+        self.size = (max(1, size[0] // coarser), max(1, size[1] // coarser))
+        self.colours = ViewColours(len(views), channels, views.device)
+        looks = torch.zeros(self.size, device=views.device)
+        for glimpse in self.glimpses:
+            looks += scatter_trust(glimpse.places, self.size) > 0
+        self.shared = (looks > 1).to(torch.uint8)
+
+    def settle(self, prior: float) -> ViewColours:
+        """Gains and offsets, in the gauge of `ViewColours`. `prior`: share of a view that holds it to 1 and 0."""
+        for _ in range(ROUNDS if self.stride > 1 else 0):
+            texture = self._texture()
+            for index, glimpse in enumerate(self.glimpses):
+                image = look_up(texture, glimpse.places)
+                blocks = block_means(image, glimpse.photo, glimpse.places, self.shared, BLOCK // self.stride)
+                held = prior * float(glimpse.places.trust.sum()) / 255 * self.stride**2
+                self.colours.update(index, *blocks, held)
+            self.colours.fix_gauge()
+        return self.colours
+
+    def measure(
+        self, index: int, view: FitView, image: Float[Tensor, "h w c"], prior: float, into: ViewColours
+    ) -> None:
+        """Sets one view's exposure from its render of the whole texture."""
+        blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
+        into.update(index, *blocks, prior * float(view.trust.sum()) / 255)
+
+    def _texture(self) -> Float[Tensor, "H W c"]:
+        """The photos' mean, each with its exposure taken out."""
+        total = torch.zeros(*self.size, self.colours.gains.shape[1], device=self.shared.device)
+        weight = torch.zeros(*self.size, 1, device=self.shared.device)
+        for index, glimpse in enumerate(self.glimpses):
+            gain, offset = self.colours.of(index)
+            trust = unpack_share(glimpse.places.trust).square()[..., None]
+            scatter(trust * gain * (glimpse.colours() - offset), glimpse.places, total)
+            scatter(trust * gain.square().mean(), glimpse.places, weight)
+        return spread(total.permute(2, 0, 1), weight[..., 0]).permute(1, 2, 0).contiguous()
+
+
+def _glimpse(view: FitView, stride: int) -> Glimpse:
+    low, high, trust, photo = (
+        field[::stride, ::stride].contiguous() for field in (view.low, view.high, view.trust, view.photo)
+    )
+    return Glimpse(photo, Places(low, high, trust))
