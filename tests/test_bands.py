@@ -202,7 +202,7 @@ def test_a_run_with_little_memory_fits_in_bands(room: tuple[Mesh, list[Path]], t
     assert not (tmp_path / "None" / "bands").exists()
     assert (tmp_path / str(little) / "bands" / "texture.f32").is_file()
     whole, banded = (trained.mean for trained in runs)
-    # Six tiny photos on far more texels: what a seed changes is about as much.
+    # Loose: six photos of 96 x 72 leave most of 512 x 512 texels open.
     assert banded.psnr_fitted == pytest.approx(whole.psnr_fitted, abs=0.6)
     assert runs[0].curve
     assert not runs[1].curve
