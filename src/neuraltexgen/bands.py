@@ -1,8 +1,8 @@
 """A fit of a texture too large for the memory: a reduced one whole, then the full one, a band of rows at a time.
 
-The reduced fit gives exposures and the views' weights, and what every band starts from. A band is fitted with the
-pixels that look at nothing else, beside a halo of rows on both sides that are fitted and thrown away; where a seam
-leads out of it, it is tied to what the other side holds so far. What is joined lies on disk.
+The reduced fit gives exposures, and the colours of what lies outside a band while that isn't fitted. A band is fitted
+from grey with the pixels that look into it, beside a halo of rows on both sides that are fitted and thrown away; where
+a seam leads to a band that is done, it is tied to what that one holds. What is joined lies on disk.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from neuraltexgen.band_views import Band, BandViews, pixels_in_bands
+from neuraltexgen.band_views import Band, BandViews, Beyond, pixels_in_bands
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.files import content_key, plain, write_text
 from neuraltexgen.fit import Beside, FitResult, fit, views_per_step
@@ -23,6 +23,7 @@ from neuraltexgen.kernels.sample import render, splat
 from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import STRIDE, SeamTie, find_seam_tie
+from neuraltexgen.texture import MIDDLE
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
 
@@ -82,8 +83,9 @@ def fit_in_bands(
 ) -> FitResult:
     """What `fit` gives, with texture and weight as files in `folder`, mapped into memory, and colours within [0, 1].
 
-    The history is the reduced fit's. A killed run goes on with the band that it was at. `mesh`: its seams are tied.
-    Raises what `fit` raises; ConfigError: a batch of all views or a network's loss, which see more than a band.
+    The history is the reduced fit's. Sharpness weighs views within each band, since at the reduced size near and far
+    photos would differ by it, so `view_weights` are 1. A killed run goes on with the band that it was at. `mesh`: its
+    seams are tied. Raises what `fit` raises; ConfigError: a batch of all views, which no band has.
     """
     folder.mkdir(parents=True, exist_ok=True)
     small = _reduced(views, settings, banding, folder, progress, mesh)
@@ -93,7 +95,7 @@ def fit_in_bands(
         joined.begin(small.texture, banding.reduction)
     seams = None if mesh is None else find_seam_tie(mesh, settings.texture.size)
     counts = pixels_in_bands(views, [_with_halo(band) for band in bands])
-    fitted = replace(settings, exposure=False, sharpness_power=0.0, batch=views_per_step(settings.batch, len(views)))
+    fitted = replace(settings, exposure=False, batch=views_per_step(settings.batch, len(views)))
     for number in range(joined.done, len(bands)):
         shares = counts[:, number] / np.maximum(counts[:, -1], 1)
         _fit_band(views, fitted, joined, bands[number], small, shares, seams, progress)
@@ -118,17 +120,17 @@ def _fit_band(
     band = _with_halo(core)
     texture = replace(settings.texture, size=(band.last - band.first, settings.texture.size[1]))
     start = FitResult(
-        texture=np.array(joined.texture[band.first : band.last]),
+        texture=np.full((*texture.size, texture.channels), MIDDLE, dtype=np.float32),
         weight=joined.weight[band.first : band.last],
         gains=small.gains[seen],
         offsets=small.offsets[seen],
         view_weights=small.view_weights[seen],
     )
     # A loss is a mean over a view's pixels: with a share of them in the band, it counts for that share.
-    weights = (small.view_weights * shares)[seen].astype(np.float32)
+    weights = shares[seen].astype(np.float32)
     tie = None if seams is None else band_tie(seams, band, joined.texture)
     beside = Beside(start=start, seams=tie, weights=weights)
-    part = BandViews(views.subset(seen.tolist()), band)
+    part = BandViews(views.subset(seen.tolist()), band, Beyond(joined.texture, start.gains, start.offsets))
     result = fit(part, replace(settings, texture=texture), progress, beside=beside)
     rows = slice(core.first - band.first, core.last - band.first)
     joined.texture[core.first : core.last] = np.clip(result.texture[rows], 0, 1)
@@ -137,7 +139,7 @@ def _fit_band(
 
 @dataclass(frozen=True, eq=False)
 class BandTie(SeamTie):
-    """The ties of a band: those within it, and o places of it whose other sides lie outside and have fixed colours."""
+    """The ties of a band: those within it, and o places of it whose other sides are done and have fixed colours."""
 
     out: Float32[np.ndarray, "o 2"]
     colours: Float32[np.ndarray, "o c"]
@@ -151,18 +153,20 @@ class BandTie(SeamTie):
             return
         fixed = torch.from_numpy(self.colours[chosen])[:, None].to(texture.device)
         every = torch.ones(places.shape[:2], dtype=torch.bool, device=texture.device)
-        splat(2 * STRIDE * weight * (render(texture, places, every) - fixed), places, every, result)
+        # The other side can't come halfway, so this one is drawn twice as hard.
+        splat(4 * STRIDE * weight * (render(texture, places, every) - fixed), places, every, result)
 
 
 def band_tie(seams: SeamTie, band: Band, texture: Float32[np.ndarray, "H W c"]) -> BandTie:
-    """The part of a tie that a band has, the colours outside of it from the whole texture."""
+    """The part of a tie that a band has; the colours of what is done, in the rows above it, from the whole texture."""
     placed, inside = [], []
     for side in seams.uv:
         v, within = band.place(torch.from_numpy(side[:, 1].astype(np.float64)))
         placed.append(np.stack([side[:, 0], v.numpy()], axis=1).astype(np.float32))
         inside.append(within.numpy())
     both = inside[0] & inside[1]
-    alone = [inside[0] & ~both, inside[1] & ~both]
+    fitted = [side[:, 1] * band.rows < band.first for side in seams.uv]
+    alone = [inside[0] & ~both & fitted[1], inside[1] & ~both & fitted[0]]
     out = np.concatenate([placed[0][alone[0]], placed[1][alone[1]]])
     other = torch.from_numpy(np.concatenate([seams.uv[1][alone[0]], seams.uv[0][alone[1]]]))[:, None, None]
     colours = render(torch.from_numpy(texture), other, torch.ones(other.shape[:2], dtype=torch.bool))
@@ -217,7 +221,7 @@ def _reduced(
     height, width = settings.texture.size
     size = (height // banding.reduction, width // banding.reduction)
     seams = None if mesh is None else find_seam_tie(mesh, size)
-    small = replace(settings, texture=replace(settings.texture, size=size))
+    small = replace(settings, texture=replace(settings.texture, size=size), sharpness_power=0.0)
     return fit(views, small, progress, folder / "reduced.pt", beside=Beside(seams=seams))
 
 
