@@ -1,9 +1,10 @@
-"""How near do the EGL renderer's UV maps come to the ray caster's, and which of the two is faster?
+"""How near do the rasterisers' UV maps come to the ray caster's, and which of the three is the fastest?
 
 python -m benchmarks.uvmap [--scenes SCENES] [--out results/uvmap.json] [--device N]
 
-Agreement is measured on the made-up room and on every capture in SCENES, a few views each, through the pinhole of the
-view's own focal length (the EGL renderer leaves lenses with distortion to the ray caster). Speed: see SPEED.
+Agreement is measured on the made-up room and on every capture in SCENES, a few views each: the processor's rasteriser
+through the view's own lens, the EGL renderer through the pinhole of its focal length (it leaves distortion to
+the other one). Without moderngl or an EGL device, its rows are missing. Speed: see SPEED.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +23,25 @@ import numpy as np
 import torch
 
 from benchmarks.common import RESULTS, provenance
+from neuraltexgen.errors import RenderError
 from neuraltexgen.geometry import focal_and_centre
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.scene import Camera, Mesh, Scene
 from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
 from neuraltexgen.uvmap.egl import EglRenderer, device_name
 from neuraltexgen.uvmap.maps import UVMap
+from neuraltexgen.uvmap.raster.rasteriser import Rasteriser
 from neuraltexgen.uvmap.raycast import RayCaster
+from neuraltexgen.uvmap.render import Renderer
 
 VIEWS, SAMPLES, TEXTURE = 4, (1, 2), 4096
-SPEED = {"photo": [1024, 1280], "grid": 225, "repeats": 15, "warm_seconds": 1.0}
+SPEED = {
+    "photo": [1024, 1280],
+    "grid": 225,
+    "repeats": 15,
+    "warm_seconds": 1.0,
+    "distortion": [-0.1, 0.03, 0.001, -0.001],
+}
 """A bumpy sheet of 2 x 224 x 224 = 100,352 faces that fills the photo, from poses that differ a little.
 
 Warm: a card at rest runs at a fraction of its clock.
@@ -57,18 +68,28 @@ def main() -> None:
 
 
 def agreement(scene: Scene, name: str, device: int | None) -> list[dict[str, Any]]:
-    """One row per view and number of samples."""
+    """One row per view, renderer and number of samples."""
     assert scene.mesh is not None
     mesh = scene.mesh if scene.mesh.has_uvs else grid_uvs(scene.mesh)
-    caster, egl, rows = RayCaster(mesh), EglRenderer(mesh, device), []
+    caster, raster, egl, rows = RayCaster(mesh), Rasteriser(mesh), egl_renderer(mesh, device), []
     for view in scene.views[:: -(-len(scene.views) // VIEWS)]:
-        camera = without_distortion(view.camera)
-        for samples in SAMPLES:
-            maps = (renderer.uv_map(camera, view.cam_from_world, samples) for renderer in (caster, egl))
-            row = {"scene": name, "faces": len(mesh.faces), "view": view.name, "samples": samples}
-            rows.append({**row, **differences(*maps)})
-            print(rows[-1], flush=True)
+        kinds = [("raster", raster, view.camera), ("egl", egl, without_distortion(view.camera))]
+        for kind, renderer, camera in kinds[: 1 if egl is None else 2]:
+            for samples in SAMPLES:
+                maps = (each.uv_map(camera, view.cam_from_world, samples) for each in (caster, renderer))
+                row = {"scene": name, "faces": len(mesh.faces), "renderer": kind, "lens": camera.model}
+                rows.append({**row, "view": view.name, "samples": samples, **differences(*maps)})
+                print(rows[-1], flush=True)
     return rows
+
+
+def egl_renderer(mesh: Mesh, device: int | None) -> EglRenderer | None:
+    """None where there is no EGL."""
+    try:
+        return EglRenderer(mesh, device)
+    except RenderError as error:
+        print(error)
+        return None
 
 
 def differences(expected: UVMap, found: UVMap) -> dict[str, float]:
@@ -92,26 +113,55 @@ def differences(expected: UVMap, found: UVMap) -> dict[str, float]:
 
 
 def speed(device: int | None) -> tuple[list[dict[str, Any]], str]:
-    """Milliseconds a view: the ray caster, and the EGL renderer up to its faces, its fields, and their read-back."""
+    """Milliseconds a view: the ray caster, the rasteriser, the EGL renderer up to its faces, fields and read-back."""
     (height, width), mesh = SPEED["photo"], bumpy_sheet(SPEED["grid"])
     camera = Camera("PINHOLE", width, height, (1.1 * width, 1.1 * width, width / 2, height / 2))
-    caster, egl = RayCaster(mesh), EglRenderer(mesh, device)
+    lens = Camera("OPENCV", width, height, (*camera.params, *SPEED["distortion"]))
+    caster, egl, cores = RayCaster(mesh), egl_renderer(mesh, device), len(os.sched_getaffinity(0))
     poses = [shifted(0.001 * i) for i in range(SPEED["repeats"])]
-    seen = caster.uv_map(camera, poses[0])
-    assert differences(seen, egl.uv_map(camera, poses[0]))["same_face"] > 0.999
+    kinds: dict[str, Callable[[np.ndarray], Any]] = {"ray caster": lambda pose: caster.uv_map(camera, pose)}
+    for threads in sorted({1, cores}):
+        for name, each in (("", camera), (", a lens with distortion", lens)):
+            raster = Rasteriser(mesh, threads)
+            assert differences(caster.uv_map(each, poses[0]), raster.uv_map(each, poses[0]))["same_face"] > 0.999
+            kinds[f"rasteriser, {threads} threads{name}"] = partial(view_from, raster, each)
+    if egl is not None:
+        kinds |= egl_kinds(egl, camera, caster, poses)
+    seen, rows = float(caster.uv_map(camera, poses[0]).valid.mean()), []
+    for kind, work in kinds.items():
+        start = time.perf_counter()
+        while time.perf_counter() < start + SPEED["warm_seconds"]:
+            work(poses[0])
+        times = [timed(work, pose) for pose in poses]
+        row = {"kind": kind, "faces": len(mesh.faces), "seen": round(seen, 3)}
+        row["ms"] = [round(f(times), 3) for f in (statistics.median, min, max)]
+        row["million_samples_per_second"] = round(height * width / row["ms"][0] / 1e3, 1)
+        rows.append({**row, "views_per_second": round(1e3 / row["ms"][0], 1)})
+        print(rows[-1], flush=True)
+    return rows, "none" if egl is None else device_name(egl._context)
+
+
+def view_from(renderer: Renderer, camera: Camera, pose: np.ndarray) -> UVMap:
+    return renderer.uv_map(camera, pose)
+
+
+def egl_kinds(
+    egl: EglRenderer, camera: Camera, caster: RayCaster, poses: list[np.ndarray]
+) -> dict[str, Callable[[np.ndarray], Any]]:
+    """What is timed of the EGL renderer, once it is found to agree."""
+    assert differences(caster.uv_map(camera, poses[0]), egl.uv_map(camera, poses[0]))["same_face"] > 0.999
     gl = egl._context
 
     def on_device(work: Callable[..., Any]) -> Callable[[np.ndarray], None]:
         def one(pose: np.ndarray) -> None:
             with gl:
                 egl._look(camera, pose, 1)
-                work(0, 0, height, width)
+                work(0, 0, camera.height, camera.width)
                 gl.finish()
 
         return one
 
-    kinds = {
-        "ray caster": lambda pose: caster.uv_map(camera, pose),
+    kinds: dict[str, Callable[[np.ndarray], Any]] = {
         "EGL, faces on the device": on_device(egl._rasterise),
         "EGL, all fields on the device": on_device(egl._render),
         "EGL, all fields read back": lambda pose: egl.uv_map(camera, pose),
@@ -119,17 +169,7 @@ def speed(device: int | None) -> tuple[list[dict[str, Any]], str]:
     if torch.cuda.is_available():
         check_tensors(egl, camera, poses)
         kinds["EGL, all fields as CUDA tensors"] = lambda pose: as_tensors(egl, camera, pose)
-    rows = []
-    for kind, work in kinds.items():
-        start = time.perf_counter()
-        while time.perf_counter() < start + SPEED["warm_seconds"]:
-            work(poses[0])
-        times = [timed(work, pose) for pose in poses]
-        row = {"kind": kind, "faces": len(mesh.faces), "seen": round(float(seen.valid.mean()), 3)}
-        row["ms"] = [round(f(times), 3) for f in (statistics.median, min, max)]
-        rows.append({**row, "views_per_second": round(1e3 / row["ms"][0], 1)})
-        print(rows[-1], flush=True)
-    return rows, device_name(gl)
+    return kinds
 
 
 def as_tensors(egl: EglRenderer, camera: Camera, pose: np.ndarray) -> None:

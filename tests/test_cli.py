@@ -165,7 +165,7 @@ def test_texture_takes_every_flag(room_capture: Path, tmp_path: Path) -> None:
     flags += ["--no-exposure", "--no-confidence", "--final-fit", "--samples", "1", "--batch", "3", "--memory", "2"]
     flags += ["--loss", "l1=10", "--loss", "gradient_l1=2", "--regulariser", "0.1", "--level-weights", "4", "1", "0"]
     flags += ["--learning-rate", "0.03", "--sharpness-power", "0", "--compare-at", "photo", "--device", "cpu"]
-    flags += ["--renderer", "ray"]
+    flags += ["--renderer", "ray", "--mip-levels", "1"]
     flags += ["--texture-format", "exr", "--glb-image", "jpeg", "--unwrap", "xatlas", "--cache", tmp_path / "cache"]
     flags += ["--missing", "error", "--format", "transforms", "--images", room_capture / "images", "--quiet"]
     done = run("texture", room_capture, "-o", tmp_path / "out", *SMALL, *flags)
@@ -174,6 +174,7 @@ def test_texture_takes_every_flag(room_capture: Path, tmp_path: Path) -> None:
     assert (tmp_path / "cache" / "views").is_dir()
     settings = json.loads((tmp_path / "out" / "config.json").read_text())["settings"]
     assert settings["renderer"] == "ray"
+    assert settings["unwrap"]["mip_levels"] == 1
     assert settings["views"] == {"samples": 1, "confidence": None}
     fit = settings["train"]["fit"]
     assert fit["exposure"] is False

@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from lookups import bilinear, surface_uvs
 from neuraltexgen.errors import FitError, MeshError
-from neuraltexgen.fill import fill_texture
+from neuraltexgen.fill import fill_texture, stripes
 from neuraltexgen.fill.diffuse import diffuse_colours
 from neuraltexgen.fill.gutters import spread_nearest
 from neuraltexgen.scene import Mesh
@@ -42,31 +43,6 @@ def world_x(mesh: Mesh, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     atlas = rasterise_atlas(mesh, size, rim=True)
     x = mesh.vertices[mesh.faces[atlas.face_ids]][..., 0]
     return (x * atlas.barycentrics).sum(axis=2) / mesh.vertices[:, 0].max(), atlas.covered
-
-
-def bilinear(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    x, y = uv[:, 0] * width - 0.5, uv[:, 1] * height - 0.5
-    j, i = np.floor(x).astype(int), np.floor(y).astype(int)
-    fx, fy = (x - j)[:, None], (y - i)[:, None]
-
-    def at(row: np.ndarray, col: np.ndarray) -> np.ndarray:
-        return image[np.clip(row, 0, height - 1), np.clip(col, 0, width - 1)].astype(np.float64)
-
-    top, bottom = at(i, j) * (1 - fx) + at(i, j + 1) * fx, at(i + 1, j) * (1 - fx) + at(i + 1, j + 1) * fx
-    return top * (1 - fy) + bottom * fy
-
-
-def surface_uvs(mesh: Mesh, count: int, seed: int) -> np.ndarray:
-    """Random places on the charts, corners and edges among them."""
-    assert mesh.uvs is not None
-    assert mesh.uv_faces is not None
-    rng = np.random.default_rng(seed)
-    weights = rng.dirichlet((0.3, 0.3, 0.3), count)
-    weights[: count // 3, 0] = 0
-    weights /= weights.sum(axis=1, keepdims=True)
-    faces = rng.integers(0, len(mesh.faces), count)
-    return (mesh.uvs[mesh.uv_faces[faces]] * weights[..., None]).sum(axis=1)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
@@ -279,3 +255,29 @@ def test_errors_say_what_is_missing() -> None:
         fill_texture(np.full_like(image, np.nan), ~nothing, mesh)
     with pytest.raises(MeshError, match="no uvs"):
         fill_texture(image, ~nothing, Mesh(mesh.vertices, mesh.faces))
+
+
+def test_a_large_texture_is_filled_by_stripes_as_it_is_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = strip_grid(12, 12, cuts=(4, 9))
+    rows, columns = 192, 64
+    random = np.random.default_rng(0)
+    image = random.random((rows, columns, 3), dtype=np.float32)
+    seen = random.random((rows, columns)) < 0.3
+    seen[60:150, :20] = False
+    whole = fill_texture(image, seen, mesh)
+    monkeypatch.setattr(stripes, "WHOLE", rows * columns - 1)
+    monkeypatch.setattr(stripes, "AT_ONCE", 32 * columns)
+    monkeypatch.setattr(stripes, "MARGIN", 32)
+    parts = fill_texture(image, seen, mesh)
+    assert np.array_equal(parts.image[seen], image[seen])
+    assert parts.filled_surface == whole.filled_surface
+    assert parts.gutter_texels == whole.gutter_texels
+    covered = rasterise_atlas(mesh, (rows, columns)).covered
+    assert np.abs(parts.image - whole.image)[covered].max() < 0.02
+    # A gutter texel takes a colour from its stripe's margin where the nearest of all lies no farther.
+    assert np.isclose(parts.image, whole.image, atol=0.02).all(axis=2).mean() > 0.97
+    with pytest.raises(FitError, match="no texel on the surface is seen"):
+        fill_texture(image, np.zeros_like(seen), mesh)
+    broken = np.where(np.arange(rows)[:, None, None] == 100, np.nan, image)
+    with pytest.raises(FitError, match="not finite"):
+        fill_texture(broken, np.ones_like(seen), mesh)

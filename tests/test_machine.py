@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.machine import BASELINE, GIB, LEAST_STEP, choose_device, memory_budget, network_memory, view_budget
+from neuraltexgen.machine import (
+    BASELINE,
+    GIB,
+    LEAST_STEP,
+    MOVING,
+    choose_device,
+    fit_peak,
+    memory_budget,
+    network_memory,
+    view_budget,
+)
 
 CPU = torch.device("cpu")
 
@@ -33,12 +43,12 @@ def test_the_budget_is_what_the_user_says_else_a_share_of_the_machine() -> None:
     assert memory_budget(None, CPU) == pytest.approx(total / 2, rel=0.01)
 
 
-def test_what_the_fit_leaves_is_for_views_and_two_must_fit() -> None:
+def test_what_the_fit_leaves_is_for_views_and_a_step_must_fit() -> None:
     fit, view = 100_000_000, 1_000_000
-    least = BASELINE + fit + 2 * view
-    assert view_budget(least, fit, view) == 2 * view
-    assert view_budget(least + 12345, fit, view) == 2 * view + 12345
-    with pytest.raises(ConfigError, match=r"needs at least 0\.8 GiB"):
+    least = BASELINE + fit + MOVING * view
+    assert view_budget(least, fit, view) == 0
+    assert view_budget(least + 12345, fit, view) == 12345
+    with pytest.raises(ConfigError, match=r"needs at least 0\.9 GiB"):
         view_budget(least - 1, fit, view)
 
 
@@ -48,6 +58,15 @@ def test_the_memory_that_the_error_proposes_is_enough() -> None:
     assert caught.value.fix is not None
     proposed = float(caught.value.fix.split()[1].rstrip(","))
     assert view_budget(memory_budget(proposed, CPU), 3 * GIB // 7, 12_345_678) > 0
+
+
+def test_the_peak_is_what_the_views_hold_and_what_a_step_takes() -> None:
+    photo = 640 * 480
+    held, streamed = fit_peak([photo] * 100, 2, 500_000_000)
+    assert held - streamed == 100 * photo * 49 / 2
+    assert streamed == BASELINE + 500_000_000 + MOVING * photo * 49 / 2
+    assert view_budget(held, 500_000_000, photo * 49 // 2) == held - streamed
+    assert fit_peak([], 2, 7) == (BASELINE + 7, BASELINE + 7)
 
 
 @pytest.mark.parametrize("gib", [0, 1, 8, 64, 1000])

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neuraltexgen.metrics import PSNR_CEILING, Score, mean_score, psnr, score, sharpness, ssim
+from neuraltexgen.colour import fit_colour
+from neuraltexgen.metrics import PSNR_CEILING, Score, mean_score, psnr, quick_figures, score, sharpness, ssim
 
 HEIGHT, WIDTH = 24, 30
 ALL = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
@@ -182,3 +183,31 @@ def test_a_view_too_thin_for_a_gradient_spoils_no_mean() -> None:
 def test_the_mean_hides_no_broken_view() -> None:
     broken = Score(9, math.nan, math.nan, math.nan, math.nan, math.nan)
     assert math.isnan(mean_score([broken, Score(9, 30.0, 0.7, 32.0, 0.8, 0.9)]).psnr)
+
+
+def single(image: Tensor) -> Tensor:
+    return image.to(torch.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("what", ["all", "region", "one", "none", "bands", "not a number"])
+def test_the_twins_give_the_definitions_figures(what: str, channels: int) -> None:
+    """In float32 on the CPU `score` goes through numba; in float64 through the functions that define the figures."""
+    truth = photo().repeat(4, 1, 1)[..., :channels] if what == "bands" else photo()[..., :channels]
+    render = 1.3 * noisy(blurred(truth)) - 0.1
+    mask = torch.rand(truth.shape[:2], generator=torch.Generator().manual_seed(0)) < 0.9
+    mask = {"all": ALL, "region": REGION, "one": torch.zeros_like(ALL), "none": torch.zeros_like(ALL)}.get(what, mask)
+    if what == "one":
+        mask[4, 4] = True
+    if what == "not a number":
+        render[5, 5] = math.nan
+        mask[5, 5] = True
+    render[~mask] = math.nan
+    found, expected = score(single(render), single(truth), mask), score(render, truth, mask)
+    assert found.pixels == expected.pixels
+    for name in ("psnr", "ssim", "psnr_fitted", "ssim_fitted", "sharpness"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=2e-5, nan_ok=True), name
+    gain, offset = fit_colour(render, truth, mask.double())
+    fitted = gain * render + offset
+    expected_quick = psnr(fitted, truth, mask), sharpness(fitted, truth, mask)
+    assert quick_figures(single(render), single(truth), mask) == pytest.approx(expected_quick, rel=2e-5, nan_ok=True)

@@ -211,3 +211,13 @@ def test_charts_of_few_or_equal_points_are_drawn_or_left_out(points: tuple[tuple
     assert ("<svg" in drawing) == bool(points)
     assert "nan" not in drawing
     assert "inf" not in drawing
+
+
+def test_a_large_picture_is_reduced_by_means_before_it_is_copied() -> None:
+    image = np.zeros((640, 320, 3), dtype=np.float32)
+    image[:320], image[::2] = 0.25, 0.75
+    shown = picture(image, 32)
+    assert (shown.width, shown.height) == (16, 32)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown.uri.split(",", 1)[1]))), dtype=np.float64) / 255
+    assert pixels[2:14].mean() == pytest.approx(0.5, abs=0.02)
+    assert pixels[18:30].mean() == pytest.approx(0.375, abs=0.02)

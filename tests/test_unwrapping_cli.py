@@ -36,6 +36,16 @@ def test_figures_are_printed_and_are_those_of_the_file(bare: Path, tmp_path: Pat
         assert word in said
 
 
+def test_charts_lie_as_far_apart_as_mip_levels_take(bare: Path, tmp_path: Path) -> None:
+    common = ("--resolution", "256", "--gutter", "0", "--measure", "--json", "-o", tmp_path / "uv.obj")
+    levels = [json.loads(run("unwrap", bare, "--mip-levels", str(n), *common).stdout) for n in (0, 3)]
+    assert [made["figures"]["mip_level"] >= n for made, n in zip(levels, (0, 3))] == [True, True]
+    assert levels[0]["figures"]["mip_level"] < 3
+    said = run("unwrap", tmp_path / "uv.obj", "--resolution", "256", "--measure").stdout
+    assert f"keep to their charts at level 0 to {levels[1]['figures']['mip_level']}" in said
+    assert "mip levels 0 to 8" in refused("unwrap", bare, "--resolution", "256", "--mip-levels", "9")[0]
+
+
 def test_measuring_kept_uvs_writes_nothing_unless_asked(bare: Path, tmp_path: Path) -> None:
     write_mesh(tmp_path / "uv.ply", unwrap(torus(), UnwrapSettings("per-triangle", 128))[0])
     before = sorted(tmp_path.iterdir())

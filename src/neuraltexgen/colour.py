@@ -58,9 +58,9 @@ class ViewColours:
     def update(self, view: int, render: Blocks, photo: Blocks, weight: Weights, prior: float = 0.0) -> None:
         """Sets a view's gain and offset to the least-squares fit of its photo by the present render.
 
-        Both are given as means over blocks of BLOCK x BLOCK pixels, with each block's mean weight: noise, blur and small
-        shifts, which would pull every gain below 1, average out, while exposure does not. `prior`: weight, in pixels of
-        ordinary contrast, with which the view holds to gain 1 and offset 0; it decides where little else does.
+        Both are given as means over blocks of BLOCK x BLOCK pixels, with each block's mean weight: noise, blur and
+        small shifts, which would pull every gain below 1, average out, while exposure does not. `prior`: weight, in
+        pixels of ordinary contrast, with which the view holds to gain 1 and offset 0; it decides where little else does.
         """
         self.gains[view], self.offsets[view] = fit_colour(render, photo, weight, prior / BLOCK**2)
 

@@ -1,4 +1,4 @@
-"""The optimiser of a pyramid texture: Adam on all levels from the gradient in texels, and the texture that comes out."""
+"""The optimiser of a pyramid texture: Adam on all levels from the gradient in texels, and the texture composed."""
 
 import math
 from typing import Any

@@ -9,9 +9,12 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from neuraltexgen.colour import fit_colour
-from neuraltexgen.kernels.sample import render, splat_weight
-from neuraltexgen.metrics import Score, psnr, score, sharpness
+from neuraltexgen.kernels.packed import Places, look_up, scatter
+from neuraltexgen.metrics import Score, quick_figures, score
 from neuraltexgen.views import FitView, Views
+
+ROWS = 1024
+"""Rows that are worked on at a time: what is computed on the way is several times as large."""
 
 SEEN_WEIGHT = 1e-4
 """A texel that got less than this share of a pixel was not seen."""
@@ -27,25 +30,37 @@ class ViewScore:
 
 def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> Bool[Tensor, "H W"]:
     """Texels that a view of `indices` looks at with any confidence, grown by the distance between its samples."""
-    weight = torch.zeros(size, device=views.device)
+    weight = torch.zeros(*size, 1, device=views.device)
     footprints = []
     for _, view in views.stream(indices):
-        weight += splat_weight(view.uv, (view.confidence > 0).float(), size)
+        # Pixels without confidence are passed over.
+        scatter(torch.ones(*view.trust.shape, 1, device=views.device), view.places, weight)
         footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.samples**0.5)
-    return grow(weight > SEEN_WEIGHT, footprints)
+    return grow(weight[..., 0] > SEEN_WEIGHT, footprints)
 
 
 def grow(seen: Bool[Tensor, "H W"], sample_texels: list[float]) -> Bool[Tensor, "H W"]:
     """The mask grown by half the median distance between samples, in texels (1 to 8): gaps between samples are seen."""
     spacing = float(torch.tensor(sample_texels).median()) if sample_texels else 1.0
     radius = min(max(1, round(spacing / 2)), 8)
-    planes = seen.float()[None, None]
-    return F.max_pool2d(planes, 2 * radius + 1, stride=1, padding=radius)[0, 0] > 0
+    result = torch.empty_like(seen)
+    for top in range(0, len(seen), ROWS):
+        first, last = max(top - radius, 0), min(top + ROWS + radius, len(seen))
+        planes = seen[first:last].float()[None, None]
+        grown = F.max_pool2d(planes, 2 * radius + 1, stride=1, padding=radius)[0, 0] > 0
+        result[top : top + ROWS] = grown[top - first : top - first + ROWS]
+    return result
+
+
+def shown(texture: Float32[Tensor, "H W c"]) -> Float32[Tensor, "H W c"]:
+    """The texture clipped to [0, 1]; itself, not a copy, where that changes nothing."""
+    low, high = torch.aminmax(texture)
+    return texture if low >= 0 and high <= 1 else texture.clamp(0, 1)
 
 
 def scored_pixels(view: FitView, seen: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w"]:
     """The pixels that count in a score: the mesh covers all their area, and every texel looked up was seen."""
-    share = render(seen.float()[..., None].contiguous(), view.uv, view.valid)[..., 0]
+    share = _whole_render(seen.float()[..., None].contiguous(), view)[..., 0]
     return view.valid & (share > 0.999)
 
 
@@ -53,16 +68,16 @@ def scored_pixels(view: FitView, seen: Bool[Tensor, "H W"]) -> Bool[Tensor, "h w
 def score_view(texture: Float32[Tensor, "H W c"], view: FitView, seen: Bool[Tensor, "H W"]) -> ViewScore:
     """The figures of one view against its photo, over `scored_pixels`. The texture is clipped to [0, 1] first."""
     mask = scored_pixels(view, seen)
-    return ViewScore(view.name, score(render(texture.clamp(0, 1), view.uv, view.valid), view.colours(), mask))
+    return ViewScore(view.name, score(_whole_render(shown(texture), view), view.colours(), mask))
 
 
 @torch.no_grad()
 def quick_score(texture: Float32[Tensor, "H W c"], view: FitView, mask: Bool[Tensor, "h w"]) -> tuple[float, float]:
-    """PSNR after the colour fit, and sharpness, over masked pixels: what a curve over passes needs, without SSIM."""
-    plain, photo = render(texture.clamp(0, 1), view.uv, view.valid), view.colours()
-    gain, offset = fit_colour(plain, photo, mask.float())
-    fitted = gain * plain + offset
-    return psnr(fitted, photo, mask), sharpness(fitted, photo, mask)
+    """PSNR after the colour fit, and sharpness, over masked pixels: what a curve over passes needs, without SSIM.
+
+    The texture is clipped already: it serves many views.
+    """
+    return quick_figures(_whole_render(texture, view), view.colours(), mask)
 
 
 @torch.no_grad()
@@ -74,8 +89,13 @@ def compare_view(
     `colour_fit`: the render in the photo's colours (gain and offset per channel), else in its own.
     """
     mask = scored_pixels(view, seen)
-    plain = render(texture.clamp(0, 1), view.uv, view.valid)
+    plain = _whole_render(shown(texture), view)
     gain, offset = fit_colour(plain, view.colours(), mask.float()) if colour_fit else (1.0, 0.0)
     fitted = torch.where(view.valid[..., None], (gain * plain + offset).clamp(0, 1), torch.zeros_like(plain))
     error = (fitted - view.colours()).abs().mean(dim=2)
     return fitted, torch.where(mask, error, torch.full_like(error, float("nan")))
+
+
+def _whole_render(texture: Float32[Tensor, "H W c"], view: FitView) -> Float32[Tensor, "h w c"]:
+    """The render at all pixels that show the mesh with their whole area, also those without confidence; 0 elsewhere."""
+    return look_up(texture, Places(view.low, view.high, view.valid.to(torch.uint8)))

@@ -16,7 +16,7 @@ from neuraltexgen.colour import BLOCK, ViewColours, clip_colours
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.kernels.packed import look_up, scatter, scatter_trust
+from neuraltexgen.kernels.packed import Scratch, look_up, scatter, scatter_trust
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
@@ -76,12 +76,14 @@ class Beside:
     """What a fit may be given beside its views.
 
     `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network. `seams`: places
-    that show one surface point, drawn together by the settings' `seam_weight`.
+    that show one surface point, drawn together by the settings' `seam_weight`. `weights`: per view, how much its loss
+    counts, beside what its sharpness says.
     """
 
     start: FitResult | None = None
     memory: NetworkMemory | None = None
     seams: SeamTie | None = None
+    weights: Float32[np.ndarray, " v"] | None = None
 
 
 def fit(
@@ -122,7 +124,7 @@ class _Run:
         self.views, self.settings, self.seams = views, settings, beside.seams
         self.objective = Objective(settings.losses, settings.network, views.device, beside.memory)
         self.texture = PyramidTexture(settings.texture).to(views.device)
-        self.batch = _batch(settings.batch, len(views))
+        self.batch = views_per_step(settings.batch, len(views))
         first = views[0]
         if first.photo.shape[2] != settings.texture.channels:
             raise FitError(f"the photos have {first.photo.shape[2]} channels, the texture {settings.texture.channels}")
@@ -136,10 +138,12 @@ class _Run:
         self.start_key = None if start is None else content_key(start.texture, start.gains, start.offsets)
         eps = 1e-8 if settings.damping is None else settings.damping * self.pixel
         self.descent = PyramidDescent(self.texture, settings.betas, eps, settings.regulariser)
+        self.scratch = Scratch()
         self.known = None if settings.clip else self.objective.photo_losses()
         self.shared = shared_texels(views, settings.texture.size) if settings.exposure else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
+        self.given = torch.ones(len(views)) if beside.weights is None else torch.from_numpy(beside.weights)
         self.steps_per_pass = steps_per_pass(settings.batch, len(views))
         self._started = self._saved = time.monotonic()
 
@@ -147,7 +151,7 @@ class _Run:
         """One step per batch over all views in an order drawn from the seed."""
         order = torch.randperm(len(self.views), generator=_generator(self.settings.seed, number)).tolist()
         stream = self.views.stream(order)
-        weights = self.view_weights()
+        weights = self.view_weights() * self.given
         losses: Tensor | float = 0.0  # on CUDA nothing waits for a view's loss
         for step in range(self.steps_per_pass):
             size = min(self.batch, len(order) - step * self.batch)
@@ -165,7 +169,7 @@ class _Run:
             )
         if self.settings.exposure:
             self.texture.recolour(*self.colours.fix_gauge())
-            self.descent.compose()
+        self.descent.compose()  # as a run that is taken up after this pass does
         seconds = time.monotonic() - self._started
         self.history.append(PassRecord(number + 1, losses / len(order), seconds))
 
@@ -173,7 +177,7 @@ class _Run:
         """Adds weight x the gradient of one view's loss to the texture's; returns the loss."""
         if self.settings.compare_at == "uvmap":
             view = enlarge_photo(view)
-        image = look_up(self.descent.composed, view.places)
+        image = look_up(self.descent.composed, view.places, self.scratch)
         if self.shared is not None and number >= EXPOSURE_FROM:
             # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.
             blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
@@ -181,7 +185,8 @@ class _Run:
         measured = self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM
         if self.known is not None:
             colour, target = Colour(*self.colours.of(index)), Target(view.photo, view.trust)
-            found = compare(image, target, colour, self.known, weight, SHARPNESS_ROWS if measured else 0)
+            every = SHARPNESS_ROWS if measured else 0
+            found = compare(image, target, colour, self.known, weight, every, self.scratch)
             loss, gradient, ratio = found.loss, found.gradient, found.sharpness
         else:
             loss, gradient = self._by_autograd(number, index, view, image)
@@ -197,7 +202,7 @@ class _Run:
     def _by_autograd(self, number: int, index: int, view: FitView, image: Tensor) -> tuple[Tensor, Tensor]:
         """Any loss, and its gradient in the render."""
         photo, confidence = view.colours(), view.confidence
-        valid, leaf = confidence > 0, image.requires_grad_()
+        valid, leaf = confidence > 0, image.detach().requires_grad_()
         coloured = self.colours.apply(index, leaf)
         if self.settings.clip:
             coloured = clip_colours(coloured)
@@ -263,7 +268,8 @@ class _Run:
         """What must be equal for a state to be taken up: settings, losses, views and the start."""
         views = [path.name for path in self.views.files]
         seams = None if self.seams is None else content_key(self.seams.uv)
-        return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, seams)
+        beside = [seams] if bool((self.given == 1).all()) else [seams, self.given.numpy()]
+        return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, *beside)
 
     @torch.no_grad()
     def result(self) -> FitResult:
@@ -288,11 +294,13 @@ class _Run:
 
 def steps_per_pass(batch: int | None, views: int) -> int:
     """Optimiser steps in a pass over so many views, for the `batch` of FitSettings."""
-    return math.ceil(views / _batch(batch, views))
+    return math.ceil(views / views_per_step(batch, views))
 
 
-def _batch(wanted: int | None, views: int) -> int:
-    """Views per step: as asked, 0 for all; else so many that a pass has about 40 steps or more, 1 to 4."""
+def views_per_step(wanted: int | None, views: int) -> int:
+    """Views per step, for the `batch` of FitSettings: as asked, 0 for all; None for so many that a pass has about 40
+    steps or more, 1 to 4.
+    """
     if wanted is None:
         return min(max(1, views // 40), 4)
     return wanted or views

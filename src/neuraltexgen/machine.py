@@ -1,6 +1,8 @@
 """What the machine offers: the device to compute on and the memory to keep within."""
 
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +13,10 @@ from neuraltexgen.losses import NetworkMemory
 GIB = 1 << 30
 LEAST_STEP = GIB // 4
 """What a network loss needs for a step on the smallest tile."""
+
+MOVING = 8
+"""Views' worth of memory in use whatever is held: one in use, those being read (a file and its arrays), and a step's
+own images, which take up to three times the bytes of a packed view."""
 
 BASELINE = int(0.75 * GIB)
 """What Python, PyTorch, numba and a mesh take before any view or texture is in memory."""
@@ -43,6 +49,16 @@ def memory_budget(gib: float | None, device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
+def fit_peak(pixels: Sequence[int], samples: int, fit_bytes: int) -> tuple[int, int]:
+    """What a fit takes in bytes on the CPU with all its views in memory, and with none held: a pass reads each again.
+
+    `pixels`: of each photo, 8 bit with 3 channels; `samples` x `samples` places a pixel.
+    """
+    sizes = [math.ceil(count * (3 + 5 * samples**2 + 1 + samples**2 / 8)) for count in pixels]
+    least = BASELINE + fit_bytes + MOVING * max(sizes, default=0)
+    return least + sum(sizes), least
+
+
 def network_memory(spare: int, device: torch.device, folder: Path) -> NetworkMemory:
     """How a fit with a network shares out what is left beside the least that it needs: a third for a step (3 GiB more
     at the most on the CPU) and a third for targets, the rest for views. Targets overflow from the GPU into host memory,
@@ -55,10 +71,13 @@ def network_memory(spare: int, device: torch.device, folder: Path) -> NetworkMem
 
 
 def view_budget(budget: int, fit_bytes: int, largest_view: int) -> int:
-    """Bytes left to keep views in memory. Raises ConfigError if not even two views fit beside the texture."""
-    left = budget - BASELINE - fit_bytes
-    if left < 2 * largest_view:
-        need = (BASELINE + fit_bytes + 2 * largest_view) / GIB
+    """Bytes left to keep views in memory, beside those that are being read and a step on one of them.
+
+    Raises ConfigError if a step does not fit beside the texture.
+    """
+    left = budget - BASELINE - fit_bytes - MOVING * largest_view
+    if left < 0:
+        need = (BASELINE + fit_bytes + MOVING * largest_view) / GIB
         raise ConfigError(
             f"the fit needs at least {need:.1f} GiB, and may use {budget / GIB:.1f}",
             fix=f"--memory {need + 0.1:.1f}, a smaller --texture-size, or fewer --samples",

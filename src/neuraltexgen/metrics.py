@@ -3,12 +3,14 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from neuraltexgen.colour import fit_colour
-from neuraltexgen.windows import dissimilarity
+from neuraltexgen.colour import RIDGE, fit_colour
+from neuraltexgen.kernels.cpu import score as cpu_score
+from neuraltexgen.windows import C1, C2, dissimilarity, window_weights
 
 Pixels = Float[Tensor, "h w c"]
 PixelMask = Bool[Tensor, "h w"]
@@ -30,7 +32,21 @@ class Score:
 
 
 def score(render: Pixels, photo: Pixels, mask: PixelMask) -> Score:
-    """All figures of one view. `mask`: pixels that the mesh covers and a training view sees. Zero pixels score NaN."""
+    """All figures of one view. `mask`: pixels that the mesh covers and a training view sees. Zero pixels score NaN.
+
+    Images on the CPU in float32 take the numba twins of the functions below.
+    """
+    if _on_cpu(render, photo):
+        images = _Images(render, photo, mask)
+        as_it_is = images.plain()
+        return Score(
+            pixels=images.count,
+            psnr=images.psnr(as_it_is),
+            ssim=images.ssim(as_it_is),
+            psnr_fitted=images.psnr(images.fitted),
+            ssim_fitted=images.ssim(images.fitted),
+            sharpness=images.sharpness(images.fitted),
+        )
     gain, offset = fit_colour(render, photo, mask.to(render.dtype))
     fitted = gain * render + offset
     return Score(
@@ -41,6 +57,16 @@ def score(render: Pixels, photo: Pixels, mask: PixelMask) -> Score:
         ssim_fitted=ssim(fitted, photo, mask),
         sharpness=sharpness(fitted, photo, mask),
     )
+
+
+def quick_figures(render: Pixels, photo: Pixels, mask: PixelMask) -> tuple[float, float]:
+    """PSNR after the colour fit, and sharpness, as `score` has them: a small part of its work."""
+    if _on_cpu(render, photo):
+        images = _Images(render, photo, mask)
+        return images.psnr(images.fitted), images.sharpness(images.fitted)
+    gain, offset = fit_colour(render, photo, mask.to(render.dtype))
+    fitted = gain * render + offset
+    return psnr(fitted, photo, mask), sharpness(fitted, photo, mask)
 
 
 def psnr(render: Pixels, photo: Pixels, mask: PixelMask) -> float:
@@ -99,3 +125,48 @@ def mean_score(scores: list[Score]) -> Score:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else math.nan
+
+
+def _on_cpu(*images: Tensor) -> bool:
+    return all(image.device.type == "cpu" and image.dtype == torch.float32 for image in images)
+
+
+def _array(image: Tensor) -> np.ndarray:
+    return image.detach().contiguous().numpy()
+
+
+Colours = tuple[np.ndarray, np.ndarray]
+"""Gain and offset per channel."""
+
+
+class _Images:
+    """Render and photo as the numba twins take them, and the colours that bring the first closest to the second."""
+
+    def __init__(self, render: Tensor, photo: Tensor, mask: Tensor) -> None:
+        self._three = (_array(render), _array(photo), _array(mask))
+        self.count, means, moments = cpu_score.colour_sums(*self._three)
+        gain = (moments[1] + RIDGE) / (moments[0] + RIDGE)
+        self.fitted = self.plain()
+        if self.count:
+            self.fitted = gain.astype(np.float32), (means[1] - gain * means[0]).astype(np.float32)
+
+    def plain(self) -> Colours:
+        channels = self._three[0].shape[2]
+        return np.ones(channels, np.float32), np.zeros(channels, np.float32)
+
+    def psnr(self, colours: Colours) -> float:
+        if self.count == 0:
+            return math.nan
+        error = cpu_score.squared_error(*self._three, *colours) / (self.count * len(colours[0]))
+        return -10 * math.log10(max(error, 10 ** (-PSNR_CEILING / 10)))
+
+    def ssim(self, colours: Colours) -> float:
+        if self.count == 0:
+            return math.nan
+        render, photo, mask = self._three
+        shown, window = colours[0] * render + colours[1], np.array(window_weights(), np.float32)
+        return cpu_score.similarity(shown, photo, mask, window, (C1, C2)) / (self.count * len(colours[0]))
+
+    def sharpness(self, colours: Colours) -> float:
+        count, of_render, of_photo = cpu_score.gradient_sums(*self._three, *colours)
+        return of_render / of_photo if count and of_photo > 0 else math.nan

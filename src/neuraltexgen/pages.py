@@ -13,6 +13,9 @@ from neuraltexgen.scene import Mesh
 
 FIRST_TILE, TILE_COLUMNS = 1001, 10
 
+REACH = 2
+"""Rows past a part's own in which a face still matters to it: bilinear lookups reach one."""
+
 MOST_PAGES = 100
 """More pages than this are a mistake in a number rather than a texture."""
 
@@ -36,6 +39,22 @@ def page_mesh(mesh: Mesh, page: int) -> Mesh:
     used, index = np.unique(mesh.uv_faces[mine], return_inverse=True)
     uvs = (mesh.uvs[used] * (1, mesh.pages) - (0, page)).clip(0, 1)
     return replace(mesh, faces=mesh.faces[mine], uvs=uvs, uv_faces=index.reshape(-1, 3).astype(np.int32), pages=1)
+
+
+def rows_mesh(mesh: Mesh, first: int, last: int, rows: int) -> Mesh | None:
+    """The faces that reach into some rows of a texture, or to a texel from them; None without any.
+
+    The texture has `rows` rows; the part, those from `first` to `last` (not included), has uvs in [0, 1] of its own,
+    and faces may reach over its borders.
+    """
+    if mesh.uvs is None or mesh.uv_faces is None:
+        return None
+    row = mesh.uvs[mesh.uv_faces, 1] * rows
+    mine = (row.max(axis=1) > first - REACH) & (row.min(axis=1) < last + REACH)
+    if not mine.any():
+        return None
+    uvs = (mesh.uvs * (1, rows) - (0, first)) / (1, last - first)
+    return replace(mesh, faces=mesh.faces[mine], uvs=uvs, uv_faces=mesh.uv_faces[mine], pages=1)
 
 
 def tile_number(page: int) -> int:

@@ -26,7 +26,7 @@ from neuraltexgen.style import check
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.unwrap import UnwrapFigures, UnwrapSettings, choose_method, measure, unwrap
-from neuraltexgen.uvmap.atlas import rasterise_atlas
+from neuraltexgen.uvmap.atlas import coverage
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 
@@ -138,11 +138,12 @@ def texture_scene(
     trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
     with clock.stage("fill"):
         result = trained.result
-        filled = fill_texture(np.clip(result.texture, 0, 1), result.weight > FILL_WEIGHT, mesh)
-        atlas = rasterise_atlas(mesh, trained.settings.fit.texture.size)
-        uvs = measure(mesh, trained.settings.fit.texture.size[1], atlas)
+        filled = fill_texture(_in_range(result.texture), result.weight > FILL_WEIGHT, mesh)
+        size = trained.settings.fit.texture.size
+        found = coverage(mesh, size)
+        uvs = measure(mesh, size[1], found)
     if uvs.overlap > OVERLAP_SHARE:
-        note = f"{atlas.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
+        note = f"{found.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))
     return Outcome(
         job=replace(job, train=trained.settings),
@@ -153,8 +154,8 @@ def texture_scene(
         texture=filled.image,
         trained=trained,
         filled_texels=filled.filled_surface,
-        surface_texels=int(atlas.covered.sum()),
-        seam_step=find_seam_tie(mesh, atlas.covered.shape).step(filled.image),
+        surface_texels=found.covered,
+        seam_step=find_seam_tie(mesh, size).step(filled.image),
         seconds=clock.seconds,
     )
 
@@ -183,7 +184,7 @@ def unwrapped(
         raise _no_mesh(scene)
     observed = density == "observed"
     choose_method(mesh, settings, dense=observed)
-    parts = (settings.method, settings.resolution, settings.gutter, settings.partitions)
+    parts = (settings.method, settings.resolution, settings.gap, settings.partitions)
     paged = [settings.pages, settings.texels_per_unit] if settings.paged else []
     key = content_key(mesh_key(mesh), *parts, *paged, *([observed_key(scene.views)] if observed else []))
     path = cache / f"unwrapped-{key}.npz"
@@ -231,6 +232,11 @@ def _no_mesh(scene: Scene) -> ReaderError:
         f"{scene.format}: {scene.name} has no mesh, but {depths} depth maps to make one of",
         fix="texture with --reconstruct, or `neuraltexgen reconstruct CAPTURE -o mesh.ply` and then --mesh mesh.ply",
     )
+
+
+def _in_range(texture: Image) -> Image:
+    """The texture clipped to [0, 1]; itself, not a copy, where that changes nothing, as after a fit in bands."""
+    return texture if texture.min() >= 0 and texture.max() <= 1 else np.clip(texture, 0, 1)
 
 
 def mesh_key(mesh: Mesh) -> str:

@@ -11,8 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+<<<<<<< HEAD
 from neuraltexgen.direct import can_solve, solve
 from neuraltexgen.errors import ConfigError
+=======
+from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
+>>>>>>> origin/main
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
@@ -105,6 +109,7 @@ def train_and_score(
 ) -> Trained:
     """Fits a texture to cached views and scores it on the held-out ones; a killed run goes on from `cache`.
 
+    A texture whose fit needs more memory than there may be is fitted in bands (see `bands`); there is no curve then.
     `mesh`: what the views' UV maps were made from; its seams are tied together if it is given.
 
     Raises ConfigError: a choice of views, device or memory that can't be; FitError and LossError: see `fit.fit`.
@@ -114,6 +119,7 @@ def train_and_score(
     device = choose_device(settings.device)
     held = held_out(names, settings.holdout)
     train = tuple(i for i in range(len(paths)) if i not in held)
+<<<<<<< HEAD
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory = _views(settings, paths, device, cache)
@@ -123,13 +129,34 @@ def train_and_score(
         seams = None if mesh is None else find_seam_tie(mesh, settings.fit.texture.size)
         beside = Beside(memory=memory, seams=seams)
         result = solver(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
+=======
+    settings = _sized(settings, paths, 1 if mesh is None else mesh.pages)
+    views, memory, banding = _views(settings, paths, device, cache)
+    with clock.stage("fit"):
+        watch = _Watch(views, train, held, settings.fit.texture.size)
+        beside = Beside(memory=memory)
+        if banding is not None:
+            result = fit_in_bands(views.subset(train), settings.fit, banding, cache / "bands", progress, mesh)
+        else:
+            seams = None if mesh is None else find_seam_tie(mesh, settings.fit.texture.size)
+            beside = replace(beside, seams=seams)
+            on_pass = watch if held else None
+            result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
+>>>>>>> origin/main
     curve = tuple((r.number, r.figures[0], r.figures[1]) for r in result.history if r.figures)
     with clock.stage("score"):
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
         with clock.stage("final fit"):
+<<<<<<< HEAD
             result = solver(views, settings.fit, progress, cache / "final.pt", beside=beside)
+=======
+            if banding is not None:
+                result = fit_in_bands(views, settings.fit, banding, cache / "final", progress, mesh)
+            else:
+                result = fit(views, settings.fit, progress, cache / "final.pt", beside=beside)
+>>>>>>> origin/main
     if settings.style is not None:
         fitted = views if settings.final_fit else views.subset(train)
         with clock.stage("style"):
@@ -179,7 +206,8 @@ class _Watch:
         self.masks = {i: scored_pixels(views[i], self.seen) for i in held}
 
     def __call__(self, record: PassRecord, texture: Tensor) -> tuple[float, ...]:
-        scores = [quick_score(texture, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
+        clipped = texture.clamp(0, 1)
+        scores = [quick_score(clipped, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 
@@ -202,13 +230,17 @@ def _with_solver(settings: TrainSettings, device: torch.device) -> TrainSettings
 
 def _views(
     settings: TrainSettings, paths: Sequence[Path], device: torch.device, cache: Path
-) -> tuple[Views, NetworkMemory]:
-    """The views, and what is left of the memory for a network if a loss has one."""
+) -> tuple[Views, NetworkMemory, Banding | None]:
+    """The views, what is left of the memory for a network if a loss has one, and the bands to fit in if it must be."""
     budget, needed = memory_budget(settings.memory, device), fit_bytes(settings.fit)
     largest = max(path.stat().st_size for path in paths)
     if settings.style is None and not needs_network(settings.fit.losses):
-        return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory()
+        banding = None
+        if budget - BASELINE - needed < 2 * largest and settings.fit.batch != 0:
+            banding = plan_bands(settings.fit, budget - BASELINE - 2 * largest)
+            needed = least_bytes(settings.fit) if banding is None else band_bytes(settings.fit, banding)
+        return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory(), banding
     spare = view_budget(budget, needed + NETWORK_BYTES, largest)
     memory = network_memory(spare, device, cache / "targets")
     targets = memory.device if device.type == "cuda" else memory.host
-    return Views(paths, device, spare - (memory.step - LEAST_STEP) - targets), memory
+    return Views(paths, device, spare - (memory.step - LEAST_STEP) - targets), memory, None

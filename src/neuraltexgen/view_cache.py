@@ -28,7 +28,7 @@ CACHE_VERSION = 4
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
 
 IN_FLIGHT, PIXEL_BYTES, SAMPLE_BYTES = 1 << 30, 32, 64
-"""Bytes that views on their way may take beside the one that is rendered, and about what a pixel and a sample take."""
+"""Bytes that views may take while they are finished beside the next one; what a pixel and a sample of one take."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def prepare_views(
     size.
     """
     files: list[Path] = []
-    width = _views_in_flight(views, settings.samples)
-    with ThreadPoolExecutor(width) as ahead, ThreadPoolExecutor(width) as behind:
+    beside = _views_beside(views, settings.samples)
+    with ThreadPoolExecutor(max(beside, 1)) as ahead, ThreadPoolExecutor(max(beside, 1)) as behind:
         todo = iter(views)
-        opened = deque(ahead.submit(_open, v, renderer, mesh_key, settings, cache) for v in islice(todo, width))
+        opened = deque(ahead.submit(_open, v, renderer, mesh_key, settings, cache) for v in islice(todo, beside + 1))
         finishing: deque[Future[None]] = deque()
         try:
             for view in progress(views, "UV maps", len(views)):
@@ -70,10 +70,10 @@ def prepare_views(
                 files.append(path)
                 if loaded is None:
                     continue
+                while finishing and len(finishing) >= beside:
+                    finishing.popleft().result()
                 # On this thread, since a graphics context belongs to one; renderers spread the work themselves.
                 uv_map = renderer.uv_map(view.camera, view.cam_from_world, settings.samples)
-                while len(finishing) >= width:
-                    finishing.popleft().result()
                 finishing.append(behind.submit(_finish, path, view, loaded, uv_map, settings))
             for last in finishing:
                 last.result()
@@ -119,11 +119,11 @@ def prepare_folder(views: Sequence[PreparedView], cache: Path, progress: Progres
     return files
 
 
-def _views_in_flight(views: Sequence[View], samples: int) -> int:
-    """How many views may be opened, and as many finished, beside the one that is rendered: a core each, if they fit."""
+def _views_beside(views: Sequence[View], samples: int) -> int:
+    """How many views may be finished beside the one that is rendered: one a core, fewer or none if they are large."""
     pixels = max((view.camera.width * view.camera.height for view in views), default=1)
     fitting = IN_FLIGHT // (pixels * (PIXEL_BYTES + samples * samples * SAMPLE_BYTES))
-    return max(1, min(thread_count(), fitting))
+    return min(thread_count(), fitting)
 
 
 def _open(

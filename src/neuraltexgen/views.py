@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,14 +35,17 @@ from neuraltexgen.kernels.packed import (
 FIELDS = ("photo", "low", "high", "seen_bits", "trust")
 """The tensors of a FitView, as they are held and cached."""
 
+READERS = 3
+"""Views that are loaded at the same time."""
+
 
 @dataclass(frozen=True, eq=False)
 class FitView:
     """One photo with s = k x k texture places a pixel, packed; `pack_view` makes it, properties unpack it.
 
-    `photo` is 8 bit, or float in [0, 1]. `low`, `high`: the places, see `kernels.packed`. `seen_bits`: which samples meet
-    the mesh, as bits. `trust`: the confidence in 255ths. `footprint`: median side length of the surface patch behind a
-    pixel, in uv units (0 if nothing is seen).
+    `photo` is 8 bit, or float in [0, 1]. `low`, `high`: the places, see `kernels.packed`. `seen_bits`: which samples
+    meet the mesh, as bits. `trust`: the confidence in 255ths. `footprint`: median side length of the surface patch
+    behind a pixel, in uv units (0 if nothing is seen).
     """
 
     name: str
@@ -86,8 +91,10 @@ class FitView:
         return self.photo.float() / 255 if self.photo.dtype == torch.uint8 else self.photo
 
     def to(self, device: torch.device) -> "FitView":
-        """The same view with its tensors on a device."""
-        tensors = {name: getattr(self, name).to(device, non_blocking=True) for name in FIELDS}
+        """The same view with its tensors on a device; to CUDA from pinned memory, which the GPU does not wait for."""
+        own = [getattr(self, name) for name in FIELDS]
+        pinned = [tensor.pin_memory() if device.type == "cuda" else tensor for tensor in own]
+        tensors = {name: tensor.to(device, non_blocking=True) for name, tensor in zip(FIELDS, pinned, strict=True)}
         return FitView(name=self.name, footprint=self.footprint, **tensors)
 
     @property
@@ -124,14 +131,14 @@ class Views(Sequence[FitView]):
         return self._shelf.take(self.files[index], self.device)
 
     def stream(self, order: Iterable[int]) -> Iterator[tuple[int, FitView]]:
-        """(index, view) in the given order, each view loaded in the background while the one before is in use."""
+        """(index, view) in the given order; READERS views are loaded in the background while one is in use."""
         indices = list(order)
-        with ThreadPoolExecutor(1) as pool:
-            ahead = deque(pool.submit(self.__getitem__, index) for index in indices[:1])
-            for place, index in enumerate(indices):
+        coming = iter(indices)
+        with ThreadPoolExecutor(READERS) as pool:
+            ahead = deque(pool.submit(self.__getitem__, index) for index in islice(coming, READERS))
+            for index in indices:
                 view = ahead.popleft().result()
-                if place + 1 < len(indices):
-                    ahead.append(pool.submit(self.__getitem__, indices[place + 1]))
+                ahead.extend(pool.submit(self.__getitem__, index) for index in islice(coming, 1))
                 yield index, view
 
     def subset(self, indices: Sequence[int]) -> "Views":
@@ -147,15 +154,17 @@ class _Shelf:
     def __init__(self, budget: int) -> None:
         self._left = budget
         self._held: dict[Path, FitView] = {}
+        self._lock = Lock()
 
     def take(self, path: Path, device: torch.device) -> FitView:
         if path in self._held:
             return self._held[path]
         view = load_view(path).to(device)
-        if view.nbytes <= self._left:
-            self._left -= view.nbytes
-            self._held[path] = view
-        return view
+        with self._lock:
+            if path not in self._held and view.nbytes <= self._left:
+                self._left -= view.nbytes
+                self._held[path] = view
+            return self._held.get(path, view)
 
 
 def enlarge_photo(view: FitView) -> FitView:

@@ -39,11 +39,16 @@ def dissimilarity(x: Images, y: Images, valid: Bool[Tensor, "b 1 h w"]) -> tuple
     return luminance, var_minus / ((var_plus + var_minus) / 2 + C2)
 
 
+def window_weights() -> list[float]:
+    """The window's weights along one axis; they add up to 1."""
+    bell = [math.exp(-((place / SIGMA) ** 2) / 2) for place in range(-(WINDOW // 2), WINDOW // 2 + 1)]
+    return [height / sum(bell) for height in bell]
+
+
 def _window_sum(planes: Images) -> Images:
     """Weighted sum over the window about each pixel, 0 beyond the border."""
     radius, channels = WINDOW // 2, planes.shape[1]
-    bell = [math.exp(-((place / SIGMA) ** 2) / 2) for place in range(-radius, radius + 1)]
-    weights = torch.tensor([height / sum(bell) for height in bell], dtype=planes.dtype, device=planes.device)
+    weights = torch.tensor(window_weights(), dtype=planes.dtype, device=planes.device)
     # Depthwise convolution on the CPU is several times faster with channels last; what follows it is not.
     planes = planes.contiguous(memory_format=torch.channels_last)
     across = weights.view(1, 1, 1, WINDOW).repeat(channels, 1, 1, 1)

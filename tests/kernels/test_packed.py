@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from neuraltexgen.kernels.packed import (
     pack_bits,
     pack_share,
+    pack_share_definition,
     pack_uv,
+    pack_uv_definition,
     unpack_bits,
     unpack_share,
     unpack_uv,
@@ -28,6 +30,16 @@ def test_a_place_moves_by_less_than_a_64th_of_a_texel_in_the_largest_texture() -
     error = (unpack_uv(*pack_uv(uv)).double() - uv.double()).abs() * LARGEST
     assert error.max() < 1 / 64
     assert error.max() > 1 / 512  # it is packed
+
+
+def test_the_twins_make_the_definitions_codes() -> None:
+    edges = torch.tensor([0.0, 1.0, -0.0, 1 - 2**-21, 1 - 2**-20, 2**-22, 3 * 2**-21, 5 * 2**-21, -1.0, 9.0])
+    odd = torch.tensor([float("nan"), float("inf"), -float("inf"), 1e-30, 0.1, 0.5])
+    uv = torch.cat([places().flatten(), edges, odd]).reshape(1, -1, 1, 2)
+    for found, expected in zip(pack_uv(uv), pack_uv_definition(uv), strict=True):
+        assert np.array_equal(found.numpy(), expected.numpy())
+    share = torch.cat([places()[..., 0, 0].flatten(), torch.arange(511) / 510, torch.tensor([1e-9])]).reshape(1, -1)
+    assert torch.equal(pack_share(share), pack_share_definition(share))
 
 
 def test_what_was_unpacked_packs_to_the_same_codes() -> None:

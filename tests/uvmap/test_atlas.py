@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from neuraltexgen.errors import MeshError
 from neuraltexgen.scene import Mesh
-from neuraltexgen.uvmap.atlas import Atlas, rasterise_atlas, texel_positions
+from neuraltexgen.uvmap import atlas as atlas_module
+from neuraltexgen.uvmap.atlas import Atlas, coverage, rasterise_atlas, texel_positions
 from neuraltexgen.uvmap.charts import face_charts, unique_corners
 
 
@@ -149,3 +150,19 @@ def test_without_uvs_or_texels_there_is_an_error() -> None:
         rasterise_atlas(Mesh(mesh.vertices, mesh.faces), (4, 4))
     with pytest.raises(MeshError, match="0x4"):
         rasterise_atlas(mesh, (0, 4))
+
+
+def test_coverage_is_counted_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pages of two overlapping charts each, looked at 32 rows at a time."""
+    corners = np.array([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9], [0.2, 0.3], [0.8, 0.3], [0.2, 0.9]])
+    uvs = np.concatenate([corners, corners + np.array([0, 1])]) / (1, 2)
+    faces = np.arange(12, dtype=np.int32).reshape(4, 3)
+    mesh = Mesh(np.random.default_rng(0).random((12, 3)), faces, uvs, faces, pages=2)
+    whole = rasterise_atlas(mesh, (200, 100))
+    monkeypatch.setattr(atlas_module, "AT_ONCE", 3200)
+    found = coverage(mesh, (200, 100))
+    assert found.pages == (int(whole.covered[:100].sum()), int(whole.covered[100:].sum()))
+    assert (found.covered, found.overlapped) == (int(whole.covered.sum()), whole.overlapped)
+    assert found.overlapped > 0
+    with pytest.raises(MeshError, match="2 pages"):
+        coverage(mesh, (201, 100))

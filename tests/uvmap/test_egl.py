@@ -172,7 +172,7 @@ def test_a_mesh_beyond_the_devices_limit_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(egl, "open_context", lambda device: Refusing(open_context(device)))
     with pytest.raises(RenderError, match="1,152 faces need a buffer") as caught:
         EglRenderer(sheet())
-    assert caught.value.fix == "--renderer ray"
+    assert caught.value.fix == "--renderer raster"
 
 
 @needs_egl
@@ -231,7 +231,7 @@ def test_points_and_needles_are_no_trouble() -> None:
 def test_a_lens_with_distortion_is_refused() -> None:
     with pytest.raises(RenderError, match="distortion") as caught:
         EglRenderer(PLANE.mesh()).uv_map(CAMERAS["OPENCV"], pose())
-    assert caught.value.fix == "--renderer ray"
+    assert caught.value.fix == "--renderer raster"
 
 
 @needs_egl
@@ -273,7 +273,7 @@ def test_without_moderngl_the_error_names_the_extra(monkeypatch: pytest.MonkeyPa
         EglRenderer(PLANE.mesh())
     assert caught.value.fix is not None
     assert "neuraltexgen[gl]" in caught.value.fix
-    assert "--renderer ray" in caught.value.fix
+    assert "--renderer raster" in caught.value.fix
 
 
 def test_without_an_egl_device_the_error_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +287,7 @@ def test_without_an_egl_device_the_error_names_the_packages(monkeypatch: pytest.
         EglRenderer(PLANE.mesh())
     assert caught.value.fix is not None
     assert "apt-get install libegl1" in caught.value.fix
-    assert "--renderer ray" in caught.value.fix
+    assert "--renderer raster" in caught.value.fix
 
 
 def test_pinholes_are_the_lenses_without_distortion() -> None:

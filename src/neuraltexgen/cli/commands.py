@@ -28,14 +28,17 @@ from neuraltexgen.demo import run_demo
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
 from neuraltexgen.export import ExportOptions
 from neuraltexgen.files import plain, write_json
+from neuraltexgen.machine import GIB, fit_peak
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
 from neuraltexgen.pipeline import Density, Job, texture_capture, unwrapped
 from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
+from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.reconstruct import ReconstructSettings
 from neuraltexgen.training import TrainSettings
 from neuraltexgen.unwrap import MethodName, UnwrapSettings
+from neuraltexgen.view_cache import ViewSettings
 
 MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
 
@@ -63,6 +66,8 @@ class Texture:
     """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
+    mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """With new uvs: charts as far apart as lookups at mip levels 0 to N take; 4 texels, enough for 1, if not given."""
     simplify: Annotated[int | None, tyro.conf.arg(metavar="FACES")] = None
     """First reduce the mesh to so many faces; needs neuraltexgen[open3d]."""
     holdout: str = "8"
@@ -89,7 +94,13 @@ class Texture:
             reconstruct=ReconstructSettings() if self.reconstruct else None,
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
-            unwrap=UnwrapSettings(self.unwrap, side or 2048, pages=self.pages, texels_per_unit=self.texels_per_unit),
+            unwrap=UnwrapSettings(
+                self.unwrap,
+                side or 2048,
+                mip_levels=self.mip_levels,
+                pages=self.pages,
+                texels_per_unit=self.texels_per_unit,
+            ),
             density=self.density,
             views=self.sampling.settings(),
             train=TrainSettings(
@@ -171,8 +182,14 @@ class Info:
                     f"{info.median_distance:.4g} (median); {info.seeing:.0%} of the views have the mesh in view",
                 )
             )
+        pixels = [c.width * c.height for c in info.cameras for _ in range(c.count)]
+        held, streamed = fit_peak(pixels, ViewSettings().samples, fit_bytes(FitSettings()))
+        rows.append(
+            ("memory", f"a fit at 2048 texels takes {held / GIB:.1f} GiB, or {streamed / GIB:.1f} with views read anew")
+        )
         rows += [*left_out_rows(info.left_out), *notes(info.notes), *(("warning", text) for text in info.warnings)]
-        self.talk.rows(rows, plain(info.to_json()))
+        memory = {"fit_bytes": held, "streamed_bytes": streamed}
+        self.talk.rows(rows, plain({**info.to_json(), "memory": memory}))
 
 
 @dataclass(frozen=True)
@@ -192,7 +209,7 @@ class UVMaps:
     unwrap: MethodName = "auto"
     """How to unwrap a mesh without uvs."""
     renderer: Renderer = "auto"
-    """What makes them: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
+    """What makes them: ray (casting), raster (on the CPU), egl (OpenGL; egl:1: device 1), or the fastest."""
     reading: Reading = field(default_factory=Reading)
     talk: Talk = field(default_factory=Talk)
 

@@ -78,7 +78,7 @@ class Sampling:
     depth_tolerance: float = 0.1
     """Where a photo has a depth map: leave out what it measures farther off the mesh than this share; 0 is off."""
     renderer: Renderer = "auto"
-    """What makes the UV maps: ray (ray casting), egl (OpenGL; egl:1 on its device 1), or auto, the faster one."""
+    """What makes the UV maps: ray (casting), raster (on the CPU), egl (OpenGL; egl:1: device 1), or the fastest."""
 
     def settings(self) -> ViewSettings:
         trust = ConfidenceSettings(depth_tolerance=self.depth_tolerance) if self.confidence else None

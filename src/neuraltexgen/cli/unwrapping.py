@@ -36,7 +36,9 @@ class Unwrap:
     resolution: int = 2048
     """The texture size, in texels, that the gutter is meant for."""
     gutter: int = 4
-    """Texels between charts."""
+    """Texels between charts, at least."""
+    mip_levels: int | None = None
+    """Keep charts as far apart as lookups at mip levels 0 to N take, 2 x 2^N texels, if that is more."""
     pages: Pages = None
     """Spread the charts over so many textures, as UDIM tiles; with --texels-per-unit, over so many at most."""
     texels_per_unit: Scale = None
@@ -57,6 +59,7 @@ class Unwrap:
             gutter=self.gutter,
             partitions=self.partitions,
             time_limit=self.time_limit,
+            mip_levels=self.mip_levels,
             pages=self.pages,
             texels_per_unit=self.texels_per_unit,
         )

@@ -1,9 +1,9 @@
-"""Which chart each texel off the charts serves: the one whose mip-mapped lookups read it, at the finest level that any do.
+"""Which chart each texel off the charts serves: the one whose mip-mapped lookups read it, at the finest level of all.
 
 At mip level n a bilinear lookup reads the texels of that level whose centres are less than one of them away in x and y,
 and each is the mean of a block of 2^n x 2^n texels. So a block is read from a chart that comes nearer than 2^n texels
 to its centre, and from no other one where charts are at least 2^(n + 1) apart in x or y. A block that is read at one
-level lies in one that the same chart reads at the next, so going from fine to coarse never takes a texel from its chart.
+level lies in one that the same chart reads at the next, so going from fine to coarse takes no texel from its chart.
 """
 
 from typing import no_type_check
@@ -41,7 +41,7 @@ def block_charts(
 def keep_to_charts(
     nearest: Int32[np.ndarray, "h w"], serves: Int32[np.ndarray, "h w"], charts: Int32[np.ndarray, "h w"], reach: int
 ) -> None:
-    """Where the `nearest` source (a flat index; -1: none wanted) is not on the chart that the texel serves, replaces it.
+    """Replaces, in place, `nearest` sources (flat indices; -1: none wanted) off the chart that the texel serves.
 
     By the nearest texel of that chart (`charts`, -1: none), if one is within `reach` texels in x and y.
     """

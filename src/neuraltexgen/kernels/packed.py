@@ -1,7 +1,7 @@
 """Packed uvs and masks: 20-bit fixed-point coordinates in five bytes a place, masks as bits; what cached views hold.
 
-A coordinate is code / 2^20, which float32 holds exactly: decoding the codes or looking up the unpacked uvs is the same to
-the bit. Rounding moves a place by at most 1/2^21, which is 1/128 texel in a texture of 16,384.
+A coordinate is code / 2^20, which float32 holds exactly: decoding the codes or looking up the unpacked uvs is the
+same to the bit. Rounding moves a place by at most 1/2^21, which is 1/128 texel in a texture of 16,384.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 from torch import Tensor
 
 from neuraltexgen.kernels.cpu import packed as cpu_packed
+from neuraltexgen.kernels.cuda import photometric as cuda
 from neuraltexgen.kernels.sample import render_definition, splat
 
 CODES = 1 << 20
@@ -28,14 +29,33 @@ class Places(NamedTuple):
     trust: UInt8[Tensor, "h w"]
 
 
-def look_up(texture: Float[Tensor, "H W c"], places: Places) -> Float[Tensor, "h w c"]:
-    """The mean of a pixel's bilinear lookups, 0 where its confidence is 0: `render` of packed places, not recorded by
-    autograd. float32 on the CPU takes the numba twin, everything else the definition.
+class Scratch:
+    """Memory for images that one step after the other fills anew: asking the system for it again costs as much as a
+    step. Each name's image is valid until the next one of the same name.
     """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def image(self, name: str, shape: tuple[int, ...]) -> Float32[Tensor, "h w c"]:
+        """An image in the CPU's memory that holds anything."""
+        if name not in self._held or self._held[name].shape != shape:
+            self._held[name] = torch.empty(shape)
+        return self._held[name]
+
+
+def look_up(texture: Float[Tensor, "H W c"], places: Places, scratch: Scratch | None = None) -> Float[Tensor, "h w c"]:
+    """The mean of a pixel's bilinear lookups, 0 where its confidence is 0: `render` of packed places, not recorded by
+    autograd. float32 on the CPU takes the numba twin, into `scratch` if it is given; on CUDA with 3 channels the
+    Triton twin; everything else the definition.
+    """
+    if on_cuda(texture):
+        return cuda.look_up(texture.detach().contiguous(), places)
     if not _on_cpu(texture):
         return look_up_definition(texture, places)
-    image = torch.empty(*places.trust.shape, texture.shape[2])
-    cpu_packed.look_up(texture.detach().contiguous().numpy(), *(field.numpy() for field in places), image.numpy())
+    image = (scratch or Scratch()).image("render", (*places.trust.shape, texture.shape[2]))
+    low, high, trust = (field.numpy() for field in places)
+    cpu_packed.look_up(texture.detach().contiguous().numpy(), low, high, trust, image.numpy())
     return image
 
 
@@ -46,12 +66,16 @@ def look_up_definition(texture: Float[Tensor, "H W c"], places: Places) -> Float
 
 def scatter(gradient: Float[Tensor, "h w c"], places: Places, result: Float[Tensor, "H W c"]) -> None:
     """Adds the adjoint of `look_up`, applied to a gradient of the render, to `result` in place."""
+    if on_cuda(result):
+        cuda.scatter(gradient, places, result)
+        return
     if not _on_cpu(result):
         scatter_definition(gradient, places, result)
         return
     if not result.is_contiguous():
         raise ValueError("scatter adds in place: its result must be contiguous")
-    cpu_packed.scatter(gradient.contiguous().numpy(), *(field.numpy() for field in places), result.numpy())
+    low, high, trust = (field.numpy() for field in places)
+    cpu_packed.scatter(gradient.contiguous().numpy(), low, high, trust, result.numpy())
 
 
 def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result: Float[Tensor, "H W c"]) -> None:
@@ -59,19 +83,34 @@ def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result:
     splat(gradient, unpack_uv(places.low, places.high), places.trust > 0, result)
 
 
-def scatter_trust(places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
-    """How much each texel counts in the pixels, each as much as its confidence; size = (H, W)."""
-    result = torch.zeros(*size, 1, device=places.trust.device)
-    scatter(unpack_share(places.trust)[..., None], places, result)
+def scatter_weight(weight: Float32[Tensor, "h w"], places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
+    """How much each texel counts in the weighted pixels that have confidence; size = (H, W)."""
+    result = torch.zeros(*size, 1, device=weight.device)
+    scatter(weight[..., None], places, result)
     return result[..., 0]
+
+
+def scatter_trust(places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
+    """The same, each pixel as much as its confidence."""
+    return scatter_weight(unpack_share(places.trust), places, size)
 
 
 def pack_uv(uv: Float32[Tensor, "h w s 2"]) -> tuple[UInt16[Tensor, "h w s 2"], UInt8[Tensor, "h w s"]]:
     """The codes of uvs: the low 16 bits of u and v, and a byte with the upper four bits of u, then those of v.
 
     uvs outside [0, 1] become the border's, where lookups repeat it, so renders stay the same; NaN becomes 0, since only
-    invalid pixels may hold it. 1 becomes the code before it: it too lies beyond the outermost texel centre.
+    invalid pixels may hold it. 1 becomes the code before it: it too lies beyond the outermost texel centre. On the CPU
+    the numba twin does it, on the calling thread alone.
     """
+    if uv.device.type != "cpu":
+        return pack_uv_definition(uv)
+    low, high = torch.empty(uv.shape, dtype=torch.uint16), torch.empty(uv.shape[:-1], dtype=torch.uint8)
+    cpu_packed.pack_uv(uv.contiguous().numpy().reshape(-1, 2), low.numpy().reshape(-1, 2), high.numpy().reshape(-1))
+    return low, high
+
+
+def pack_uv_definition(uv: Float32[Tensor, "h w s 2"]) -> tuple[UInt16[Tensor, "h w s 2"], UInt8[Tensor, "h w s"]]:
+    """The definition of `pack_uv` in plain PyTorch."""
     codes = (uv * CODES).nan_to_num(nan=0.0).round().clamp(0, CODES - 1).to(torch.int32)
     upper = codes >> 16
     return (codes & 0xFFFF).to(torch.uint16), (upper[..., 0] << 4 | upper[..., 1]).to(torch.uint8)
@@ -90,13 +129,24 @@ def pack_bits(mask: Bool[Tensor, "..."]) -> UInt8[Tensor, " bytes"]:
 
 def unpack_bits(packed: UInt8[Tensor, " bytes"], shape: tuple[int, ...]) -> Bool[Tensor, "..."]:
     """The mask of a shape that `pack_bits` packed."""
+    if packed.device.type == "cpu":
+        return torch.from_numpy(np.unpackbits(packed.numpy(), count=int(np.prod(shape))).view(np.bool_)).reshape(shape)
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed.device)
     bits = (packed[:, None] >> shifts & 1).reshape(-1)
     return bits[: int(np.prod(shape))].reshape(shape).bool()
 
 
 def pack_share(share: Float32[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
-    """Shares in [0, 1] in steps of 1/255; 0 stays 0, and what is above 0 stays above."""
+    """Shares in [0, 1] in steps of 1/255; 0 stays 0, and what is above 0 stays above. On the CPU as `pack_uv`."""
+    if share.device.type != "cpu":
+        return pack_share_definition(share)
+    packed = torch.empty(share.shape, dtype=torch.uint8)
+    cpu_packed.pack_share(share.contiguous().numpy().reshape(-1), packed.numpy().reshape(-1))
+    return packed
+
+
+def pack_share_definition(share: Float32[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
+    """The definition of `pack_share` in plain PyTorch."""
     codes = (share * 255).round().clamp(0, 255)
     return torch.where((share > 0) & (codes == 0), 1, codes).to(torch.uint8)
 
@@ -104,6 +154,11 @@ def pack_share(share: Float32[Tensor, "h w"]) -> UInt8[Tensor, "h w"]:
 def unpack_share(packed: UInt8[Tensor, "h w"]) -> Float32[Tensor, "h w"]:
     """The shares of bytes that `pack_share` made."""
     return packed.to(torch.float32) / 255
+
+
+def on_cuda(texture: Tensor) -> bool:
+    """Whether the Triton twins take a texture: on CUDA, float32, 3 channels."""
+    return texture.device.type == "cuda" and texture.dtype == torch.float32 and texture.shape[2] == 3
 
 
 def _on_cpu(texture: Tensor) -> bool:

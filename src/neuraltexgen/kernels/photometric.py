@@ -1,4 +1,4 @@
-"""The photometric step: look a view up, compare it with its photo, scatter the gradient. Its definition in plain PyTorch.
+"""The photometric step: look a view up, compare it with its photo, scatter the gradient; its definition in PyTorch.
 
 The losses are those of single values and of neighbours' differences; where all of a fit's losses are among them, a step
 needs no autograd.
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from neuraltexgen.kernels.cpu import packed as cpu_packed
 from neuraltexgen.kernels.cpu import photometric as cpu
-from neuraltexgen.kernels.packed import Places, look_up, scatter, unpack_share, unpack_uv
+from neuraltexgen.kernels.cuda import photometric as cuda
+from neuraltexgen.kernels.packed import Places, Scratch, look_up, on_cuda, scatter, unpack_share, unpack_uv
 
 HUBER_DELTA = 0.05
 """Where `huber` turns from quadratic to linear, in units of colour: about the noise of an 8-bit photo's pixel."""
@@ -47,7 +48,7 @@ class Colour(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A loss, its gradient in the render, and the render's sharpness over the photo's (NaN where it was not measured)."""
+    """A loss, its gradient in the render, and the render's sharpness over the photo's (NaN if not measured)."""
 
     loss: Float[Tensor, ""]
     gradient: Float[Tensor, "h w c"]
@@ -59,6 +60,39 @@ class Target(NamedTuple):
 
     photo: Photo
     trust: UInt8[Tensor, "h w"]
+
+
+class Stack(NamedTuple):
+    """Several views of one size, one behind the other: v before each field's own axes.
+
+    `weight`: how much each view's gradient counts. `counts`: what `cuda.photometric.count_pairs` gives, if it is known.
+    """
+
+    places: Places
+    photo: Tensor
+    colour: Colour
+    weight: Float[Tensor, " v"]
+    counts: Float[Tensor, "v 3"] | None = None
+
+
+def photometric_pass(
+    texture: Float[Tensor, "H W c"], stack: Stack, losses: PhotoLosses, result: Float[Tensor, "H W c"]
+) -> Float[Tensor, " v"]:
+    """Adds the gradients of several views' losses to `result`, each times its weight; returns the losses.
+
+    On CUDA with float32 and 3 channels it is a few launches for all views, by the Triton twin; else a step a view.
+    """
+    if on_cuda(texture):
+        return cuda.photometric_pass(texture, stack, losses, (HUBER_DELTA, CHARBONNIER_EPSILON), result)
+    found, scratch = [], Scratch()
+    for index, weight in enumerate(stack.weight.tolist()):
+        places = Places(*(field[index] for field in stack.places))
+        colour = Colour(*(field[index] for field in stack.colour))
+        image = look_up(texture, places, scratch)
+        compared = compare(image, Target(stack.photo[index], places.trust), colour, losses, weight, scratch=scratch)
+        scatter(compared.gradient, places, result)
+        found.append(compared.loss)
+    return torch.stack(found)
 
 
 def photometric_step(
@@ -83,14 +117,17 @@ def compare(
     losses: PhotoLosses,
     weight: float = 1.0,
     sharpness_every: int = 0,
+    scratch: Scratch | None = None,
 ) -> Compared:
     """The loss of a render, and weight x its gradient; sharpness over every so many rows, or not at all for 0.
 
-    Where a pixel has no confidence, neither render nor photo is read. float32 on the CPU takes the numba twin,
-    everything else the definition.
+    Where a pixel has no confidence, neither render nor photo is read. float32 on the CPU takes the numba twin, the
+    gradient into `scratch` if it is given; on CUDA with 3 channels the Triton twin; everything else the definition.
     """
     if image.device.type == "cpu" and image.dtype == torch.float32:
-        return _compare_on_cpu(image, target, colour, losses, weight, sharpness_every)
+        return _compare_on_cpu(image, target, (colour, weight), losses, sharpness_every, scratch or Scratch())
+    if on_cuda(image):
+        return _compare_on_cuda(image, target, (colour, weight), losses, sharpness_every)
     return compare_definition(image, target, colour, losses, weight, sharpness_every)
 
 
@@ -155,7 +192,8 @@ def block_means(
     """Weighted means of render and photo over blocks of block x block pixels, and each block's mean weight.
 
     A pixel's weight is its confidence x the share of its samples whose nearest texel is `shared` (1, else 0). Means of
-    blocks without weight are 0; blocks at the right and lower edge may be smaller. Float32 on the CPU takes the numba twin, everything else the definition.
+    blocks without weight are 0; blocks at the right and lower edge may be smaller. Float32 on the CPU takes the numba
+    twin, everything else the definition.
     """
     if image.device.type == "cpu" and image.dtype == torch.float32:
         sums = _block_sums_on_cpu(image, photo, places, shared, block)
@@ -198,12 +236,33 @@ def _colours(photo: Photo) -> Float[Tensor, "h w c"]:
     return photo.float() / 255 if photo.dtype == torch.uint8 else photo
 
 
+def _compare_on_cuda(
+    image: Tensor, target: Target, look: tuple[Colour, float], losses: PhotoLosses, every: int
+) -> Compared:
+    """The residuals by PyTorch, their slopes by Triton."""
+    colour, weight = look
+    share = unpack_share(target.trust)[..., None]
+    shown = colour.gain * image + colour.offset - _colours(target.photo)
+    field = F.pad(torch.where(share > 0, share * shown, 0), (0, 1))[None]
+    nothing = torch.empty(1, *image.shape[:2], 1, dtype=torch.uint8, device=image.device)
+    places = Places(
+        nothing.expand(-1, -1, -1, 4).contiguous().view(torch.uint16)[..., None, :], nothing, target.trust[None]
+    )
+    weights = torch.full((1,), weight, device=image.device)
+    stack = Stack(places, target.photo[None], Colour(colour.gain[None], colour.offset[None]), weights)
+    gradient = torch.empty_like(field)
+    loss = cuda.slopes(field, stack, losses, (HUBER_DELTA, CHARBONNIER_EPSILON), gradient, scattered=False)
+    measured = sharpness_definition(image, target, colour, every) if every > 0 else nan
+    return Compared(loss[0], gradient[0, ..., :3], measured)
+
+
 def _compare_on_cpu(
-    image: Tensor, target: Target, colour: Colour, losses: PhotoLosses, weight: float, every: int
+    image: Tensor, target: Target, look: tuple[Colour, float], losses: PhotoLosses, every: int, scratch: Scratch
 ) -> Compared:
     height, width, channels = image.shape
+    colour, weight = look
     photo, trust = target.photo.reshape(height, -1).numpy(), target.trust.numpy()
-    gradient = torch.empty(height, width, channels)
+    gradient = scratch.image("gradient", (height, width, channels))
     sums = np.empty((-(-height // cpu_packed.STRIP), 5))
     pixels, across, down = (1.0 / max(1, count * channels) for count in cpu.count_pairs(trust))
     single = (losses.l1, losses.l2, losses.huber, losses.charbonnier)
@@ -233,8 +292,8 @@ def _block_sums_on_cpu(image: Tensor, photo: Photo, places: Places, shared: Tens
         raise ValueError(f"blocks of {block} pixels: a multiple of {cpu_packed.STRIP} is needed")
     strips, per_block = -(-height // cpu_packed.STRIP), block // cpu_packed.STRIP
     sums = np.zeros((-(-strips // per_block) * per_block, -(-width // block), 1 + 2 * channels), np.float32)
-    fields = (field.numpy() for field in places)
-    cpu.block_sums(image.contiguous().numpy(), photo.numpy(), *fields, shared.numpy(), block, sums)
+    low, high, trust = (field.numpy() for field in places)
+    cpu.block_sums(image.contiguous().numpy(), photo.numpy(), low, high, trust, shared.numpy(), block, sums)
     total = sums.reshape(-1, per_block, *sums.shape[1:]).sum(axis=1)
     total /= 255 * places.high.shape[2]
     if photo.dtype == torch.uint8:

@@ -49,7 +49,7 @@ def unwrap(
     if mesh.pages > 1:
         mesh = replace(mesh, uvs=None, uv_faces=None, pages=1)
     count = settings.pages or (1 if settings.texels_per_unit is None else MOST_PAGES)
-    pages = Pages(settings.resolution, settings.gutter, count, settings.texels_per_unit)
+    pages = Pages(settings.resolution, settings.gap, count, settings.texels_per_unit)
     if method == "fast":
         return unwrap_fast(mesh, pages.side, pages.gutter, face_density=face_density, pages=pages), method
     if not settings.paged:
@@ -85,7 +85,7 @@ PAGES_ITS_OWN = ("per-triangle", "per-triangle:equal")
 METHODS: dict[str, Method] = {
     "keep": Method(keep, "the mesh's own uvs, unchanged"),
     "fast": Method(
-        lambda mesh, s: unwrap_fast(mesh, s.resolution, s.gutter), "for scans: few charts, short seams, low stretch"
+        lambda mesh, s: unwrap_fast(mesh, s.resolution, s.gap), "for scans: few charts, short seams, low stretch"
     ),
     "xatlas": Method(unwrap_xatlas, "charts grown by how far normals deviate, flattened, packed"),
     "uvatlas": Method(unwrap_uvatlas, "Microsoft's UVAtlas: few charts, their stretch bounded", "open3d"),

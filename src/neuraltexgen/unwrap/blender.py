@@ -20,7 +20,7 @@ ITERATIONS = 20
 
 
 def unwrap_blender(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
-    """The mesh with new uvs in [0, 1], its faces in their order, charts `settings.gutter` texels apart.
+    """The mesh with new uvs in [0, 1], its faces in their order, charts `settings.gap` texels apart.
 
     `blender` projects groups of faces of like normals flat. `blender:lscm` and `blender:stretch` cut the surface
     where these groups end, and flatten each anew. Raises UnwrapError: there is no Blender, it fails or takes too long.
@@ -39,7 +39,7 @@ def unwrap_blender(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     options = {
         "kind": settings.method.partition(":")[2] or "smart",
         # Blender keeps its margin around every chart, so two of them lie between charts.
-        "margin": settings.gutter / 2 / settings.resolution,
+        "margin": settings.gap / 2 / settings.resolution,
         "angle": ANGLE,
         "iterations": ITERATIONS,
     }

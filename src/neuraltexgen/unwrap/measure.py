@@ -7,8 +7,9 @@ from jaxtyping import Float64
 
 from neuraltexgen.pages import face_pages
 from neuraltexgen.scene import Mesh
+from neuraltexgen.unwrap.mips import clean_level
 from neuraltexgen.unwrap.seams import Cuts, find_cuts
-from neuraltexgen.uvmap.atlas import Atlas, rasterise_atlas
+from neuraltexgen.uvmap.atlas import Coverage, coverage
 from neuraltexgen.uvmap.charts import mesh_uvs
 
 FLAT = 1e-14
@@ -32,8 +33,8 @@ class UnwrapFigures:
     diagonal of the bounding box of the faces; `border_length`: the same of edges with one face.
     `overlap`: share of the covered texels whose centre lies inside several faces. `flipped`: faces that are folded
     over against the most part of their chart. `mirrored_charts`: charts that show the surface as in a mirror.
-    `density`: texels per world unit, the 5th, 50th and 95th percentile by area. `page_charts`, `page_utilisation`: of
-    each page.
+    `density`: texels per world unit, the 5th, 50th and 95th percentile by area. `mip_level`: see `mips.clean_level`.
+    `page_charts`, `page_utilisation`: of each page.
     """
 
     resolution: int
@@ -51,16 +52,17 @@ class UnwrapFigures:
     flipped: int
     mirrored_charts: int
     density: tuple[float, float, float]
+    mip_level: int
     pages: int = 1
     page_charts: tuple[int, ...] = ()
     page_utilisation: tuple[float, ...] = ()
 
 
-def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFigures:
+def measure(mesh: Mesh, resolution: int, found: Coverage | None = None) -> UnwrapFigures:
     """The figures of a mesh with uvs. Where every face is degenerate, figures that average over faces are NaN.
 
-    `atlas`: the mesh rasterised at that resolution (its pages one above the other), where the caller has it already.
-    Raises MeshError: no uvs, or a resolution below one texel.
+    `found`: the mesh's coverage at that resolution, where the caller has it already. Raises MeshError: no uvs, or a
+    resolution below one texel.
     """
     uvs, uv_faces = mesh_uvs(mesh)
     solid, flat = mesh.vertices[mesh.faces], uvs[uv_faces] * (1, mesh.pages)
@@ -68,8 +70,8 @@ def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFi
     diameter = float(np.linalg.norm(used.max(axis=0) - used.min(axis=0)))
     area, uv_area = _solid_areas(solid), _signed_areas(flat)
     whole = (area > FLAT * diameter**2) & (np.abs(uv_area) > FLAT)
-    cuts, atlas = find_cuts(mesh), atlas or rasterise_atlas(mesh, (mesh.pages * resolution, resolution))
-    covered, page = int(np.count_nonzero(atlas.covered)), face_pages(mesh)
+    cuts, found = find_cuts(mesh), found or coverage(mesh, (mesh.pages * resolution, resolution))
+    page = face_pages(mesh)
     flipped, mirrored = _folds(cuts, np.where(whole, uv_area, 0.0))
     stretch_l2, stretch_max, conformal = _stretch(solid[whole], flat[whole], area[whole], uv_area[whole])
     density = np.sqrt(np.abs(uv_area[whole]) / area[whole]) * resolution
@@ -78,20 +80,21 @@ def measure(mesh: Mesh, resolution: int, atlas: Atlas | None = None) -> UnwrapFi
         faces=len(mesh.faces),
         degenerate=int(np.count_nonzero(~whole)),
         charts=len(np.unique(cuts.charts[whole])),
-        utilisation=covered / (mesh.pages * resolution**2),
+        utilisation=found.covered / (mesh.pages * resolution**2),
         stretch_l2=stretch_l2,
         stretch_max=stretch_max,
         conformal=conformal,
         angle_degrees=_angle_error(solid[whole], flat[whole], area[whole]),
         seam_length=cuts.seam / diameter if diameter else 0.0,
         border_length=cuts.border / diameter if diameter else 0.0,
-        overlap=atlas.overlapped / max(covered, 1),
+        overlap=found.overlapped / max(found.covered, 1),
         flipped=flipped,
         mirrored_charts=mirrored,
         density=_percentiles(density, area[whole]),
+        mip_level=clean_level(mesh, resolution),
         pages=mesh.pages,
         page_charts=tuple(len(np.unique(cuts.charts[whole & (page == k)])) for k in range(mesh.pages)),
-        page_utilisation=tuple(float(part.mean()) for part in np.split(atlas.covered, mesh.pages)),
+        page_utilisation=tuple(count / resolution**2 for count in found.pages),
     )
 
 

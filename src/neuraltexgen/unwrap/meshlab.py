@@ -22,7 +22,7 @@ SMALLEST = 100
 def unwrap_meshlab(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     """The mesh with new uvs in [0, 1], its faces in their order.
 
-    `meshlab` gives each face a right-angled place by itself, `settings.gutter` texels from others. `meshlab:voronoi`
+    `meshlab` gives each face a right-angled place by itself, `settings.gap` texels from others. `meshlab:voronoi`
     makes charts around points spread over the surface. `meshlab:plane` projects along the axis that shows most of
     the surface; what lies behind overlaps. Neither heeds the gutter. Raises UnwrapError: pymeshlab is missing, a
     texture too small for the faces, a surface in pieces or too small for regions, or a filter that fails.
@@ -35,7 +35,7 @@ def unwrap_meshlab(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     options = {
         "kind": kind,
         "size": settings.resolution,
-        "gutter": int(np.ceil(settings.gutter * DIAGONAL)),
+        "gutter": int(np.ceil(settings.gap * DIAGONAL)),
         "regions": max(10, len(manifold.vertices) // REGION),
     }
     uvs = run_worker(settings.method, "run_pymeshlab", manifold, options, settings.time_limit)

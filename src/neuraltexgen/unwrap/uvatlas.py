@@ -19,7 +19,7 @@ def unwrap_uvatlas(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     manifold = make_manifold(mesh)
     options = {
         "size": settings.resolution,
-        "gutter": settings.gutter,
+        "gutter": settings.gap,
         "max_stretch": MAX_STRETCH,
         "parallel_partitions": settings.partitions,
     }

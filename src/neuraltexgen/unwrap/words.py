@@ -22,7 +22,14 @@ def figure_rows(figures: UnwrapFigures) -> tuple[tuple[str, str], ...]:
         ("overlap", f"{figures.overlap:.2%} of the used texels"),
         ("folded", f"{figures.flipped:,} of {counted:,} faces; {figures.mirrored_charts:,} charts are mirrored"),
         ("density", f"{low:.4g}, {middle:.4g}, {high:.4g} texels a unit (5 %, half, 95 % of the surface)"),
+        ("mip levels", _mips(figures.mip_level)),
     )
+
+
+def _mips(level: int) -> str:
+    if level < 0:
+        return "lookups at the full size already read two charts at once"
+    return f"lookups keep to their charts at level 0{f' to {level}' if level else ''}"
 
 
 def _times(figures: UnwrapFigures) -> str:

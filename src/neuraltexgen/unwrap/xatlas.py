@@ -17,7 +17,7 @@ OVERSIZE = 1.4
 
 
 def unwrap_xatlas(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
-    """The mesh with new uvs in [0, 1], its faces in their order, charts at least `settings.gutter` texels apart.
+    """The mesh with new uvs in [0, 1], its faces in their order, charts at least `settings.gap` texels apart.
 
     Raises UnwrapError if xatlas fails or drops faces.
     """
@@ -26,7 +26,7 @@ def unwrap_xatlas(mesh: Mesh, settings: UnwrapSettings) -> Mesh:
     charts, packing = xatlas.ChartOptions(), xatlas.PackOptions()
     charts.max_cost = MAX_COST
     packing.resolution = settings.resolution
-    packing.padding = int(np.ceil(settings.gutter * OVERSIZE))
+    packing.padding = int(np.ceil(settings.gap * OVERSIZE))
     packing.bilinear = True
     packing.bruteForce = len(mesh.faces) < 5000
     try:

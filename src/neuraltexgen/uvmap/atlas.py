@@ -8,12 +8,16 @@ from jaxtyping import Float32, Float64, Int32
 from numba import njit, prange
 
 from neuraltexgen.errors import MeshError
+from neuraltexgen.pages import rows_mesh
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Mask
 from neuraltexgen.uvmap.charts import mesh_uvs
 
 BAND = 32
 """Rows that one thread rasterises at a time. Each band walks all faces in order, so the result is the same always."""
+
+AT_ONCE = 1 << 24
+"""Texels that `coverage` looks at together."""
 
 EDGE = 1e-9
 """Centres this near to an edge (twice a triangle's area, texels²) count as inside, so that no crack stays open."""
@@ -35,6 +39,19 @@ class Atlas:
     barycentrics: Float32[np.ndarray, "h w 3"]
     covered: Mask
     overlapped: int
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many texels of each page have their centre in a face, and in several faces in all."""
+
+    pages: tuple[int, ...]
+    overlapped: int
+
+    @property
+    def covered(self) -> int:
+        """Texels with their centre in a face."""
+        return sum(self.pages)
 
 
 def rasterise_atlas(mesh: Mesh, size: tuple[int, int], rim: bool = False) -> Atlas:
@@ -59,6 +76,29 @@ def rasterise_atlas(mesh: Mesh, size: tuple[int, int], rim: bool = False) -> Atl
     return Atlas(face_ids, barycentrics, covered, int(overlaps.sum()))
 
 
+def coverage(mesh: Mesh, size: tuple[int, int]) -> Coverage:
+    """What a texture of `size` (height, width; the pages one above the other) has of the mesh, a few rows at a time.
+
+    Raises MeshError: as `rasterise_atlas`, or rows that are no multiple of the pages.
+    """
+    mesh_uvs(mesh)
+    height, width = size
+    if height % mesh.pages:
+        raise MeshError(f"{height} rows can't be cut into {mesh.pages} pages")
+    counts, overlapped, side = [], 0, height // mesh.pages
+    step = max(BAND, AT_ONCE // max(width, 1))
+    for page in range(mesh.pages):
+        counts.append(0)
+        for top in range(page * side, (page + 1) * side, step):
+            bottom = min(top + step, (page + 1) * side)
+            part = rows_mesh(mesh, top, bottom, height)
+            if part is not None:
+                atlas = rasterise_atlas(part, (bottom - top, width))
+                counts[-1] += int(np.count_nonzero(atlas.covered))
+                overlapped += atlas.overlapped
+    return Coverage(tuple(counts), overlapped)
+
+
 def texel_positions(mesh: Mesh, atlas: Atlas) -> Float64[np.ndarray, "n 3"]:
     """World positions of the covered texels' centres, in row-major order."""
     return interpolate_corners(mesh.vertices, mesh.faces, atlas, atlas.covered)
@@ -79,14 +119,19 @@ def interpolate_corners(values: np.ndarray, faces: np.ndarray, atlas: Atlas, tex
 @no_type_check
 def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
     height, width = face_ids.shape
+    tops, bottoms = np.empty(len(corners), np.int32), np.empty(len(corners), np.int32)
+    for face in prange(len(corners)):
+        y0, y1, y2 = corners[face, 0, 1], corners[face, 1, 1], corners[face, 2, 1]
+        tops[face], bottoms[face] = span(y0, y1, y2, 0, height - 1, rim)
     for band in prange(len(overlaps)):
         first, last = band * BAND, min(height, (band + 1) * BAND) - 1
         # > 0: squared distance of the nearest face so far; <= 0: minus how deep the centre lies inside its face.
         distance = np.full((last - first + 1, width), np.inf)
         for face in range(len(corners)):
-            top, bottom = _span(corners[face, :, 1], first, last, rim)
+            top, bottom = max(tops[face], first), min(bottoms[face], last)
             if top <= bottom:
-                left, right = _span(corners[face, :, 0], 0, width - 1, rim)
+                x0, x1, x2 = corners[face, 0, 0], corners[face, 1, 0], corners[face, 2, 0]
+                left, right = span(x0, x1, x2, 0, width - 1, rim)
                 for i in range(top, bottom + 1):
                     for j in range(left, right + 1):
                         overlaps[band] += _visit(
@@ -96,12 +141,12 @@ def _rasterise(corners, rim, face_ids, barycentrics, covered, overlaps):
 
 @njit(cache=True)
 @no_type_check
-def _span(values, first, last, rim):
-    """Integers in [first, last] that lie within the values' range, or less than one outside it with the rim."""
-    low, high = min(values[0], values[1], values[2]), max(values[0], values[1], values[2])
+def span(a, b, c, first, last, rim):
+    """Integers in [first, last] that lie within the range of three values, or less than one outside it with the rim."""
+    low, high = min(a, b, c), max(a, b, c)
     reach = 1.0 if rim else EDGE
     # Clamped as floats: far uvs would overflow an integer.
-    return int(np.ceil(max(low - reach, first))), int(np.floor(min(high + reach, last)))
+    return int(np.ceil(min(max(low - reach, first), last + 1))), int(np.floor(max(min(high + reach, last), first - 1)))
 
 
 @njit(cache=True)
@@ -127,7 +172,7 @@ def _visit(triangle, face, i, j, rim, distance, face_ids, barycentrics, covered)
         covered[i, j] = True
         w0, w1, w2 = max(sign * e0, 0.0), max(sign * e1, 0.0), max(sign * e2, 0.0)
         _claim(face, w0, w1, w2, face_ids, barycentrics[i, j], i, j)
-    elif rim and distance[j] > 0 and _reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
+    elif rim and distance[j] > 0 and reached(ax, ay, bx, by, cx, cy, sign * e0, sign * e1, sign * e2):
         d, w0, w1, w2 = _nearest(ax, ay, bx, by, cx, cy)
         if d < distance[j]:
             distance[j] = d
@@ -145,7 +190,7 @@ def _claim(face, w0, w1, w2, face_ids, weights, i, j):
 
 @njit(cache=True)
 @no_type_check
-def _reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
+def reached(ax, ay, bx, by, cx, cy, e0, e1, e2):
     """Whether the triangle meets the open square of half side 1 about the origin: separating axes of its edges."""
     return (
         e0 + abs(cx - bx) + abs(cy - by) > 0

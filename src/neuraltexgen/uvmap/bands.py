@@ -12,8 +12,8 @@ BAND = 32
 class Workers:
     """Threads that live as long as the renderer that owns them. The work must let go of the interpreter's lock."""
 
-    def __init__(self) -> None:
-        self._count = thread_count()
+    def __init__(self, count: int | None = None) -> None:
+        self._count = count or thread_count()
         self._pool = ThreadPoolExecutor(self._count)
 
     def over_bands(self, work: Callable[[int, int], None], height: int) -> None:

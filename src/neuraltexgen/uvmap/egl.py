@@ -20,7 +20,7 @@ from neuraltexgen.uvmap import glsl
 from neuraltexgen.uvmap.maps import UVMap, surface_uvs
 from neuraltexgen.uvmap.on_cuda import CudaUVMap, SharedBuffers, cuda_uv_map
 
-PACKAGES = "apt-get install libegl1 libgl1 libgl1-mesa-dri, or --renderer ray"
+PACKAGES = "apt-get install libegl1 libgl1 libgl1-mesa-dri, or --renderer raster"
 RESULT_KEY = "egl 1"
 """Part of a cached view's key: count up when the maps change."""
 
@@ -80,7 +80,7 @@ class EglRenderer:
             raise RenderError(
                 f"the mesh's {len(mesh.faces):,} faces need a buffer of {largest >> 20} MiB, "
                 f"{device_name(gl)} has {limit >> 20}",
-                fix="--renderer ray",
+                fix="--renderer raster",
             )
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         self._middle, self._radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
@@ -131,7 +131,7 @@ class EglRenderer:
         """Hands the view to the shaders."""
         lens = pinhole(camera)
         if lens is None:
-            raise RenderError(f"a camera {camera.model} with distortion can't be rasterised", fix="--renderer ray")
+            raise RenderError(f"a camera {camera.model} with distortion can't be rasterised", fix="--renderer raster")
         centre = camera_centre(cam_from_world)
         far = 1.001 * (float(np.linalg.norm(centre - self._middle)) + self._radius)
         view = np.concatenate([cam_from_world[:3, :3].reshape(-1), centre, np.multiply(lens, samples), [far]])
@@ -193,7 +193,7 @@ def open_context(device: int | None = None) -> Any:
     try:
         import moderngl
     except ImportError as error:
-        fix = "pip install 'neuraltexgen[gl]', or --renderer ray"
+        fix = "pip install 'neuraltexgen[gl]', or --renderer raster"
         raise RenderError(f"the EGL renderer needs a package that is missing ({error})", fix=fix) from error
     # Mesa loads its LLVM for the whole process to see. Triton has one of its own and crashes if it then finds Mesa's,
     # so it must come first; PyTorch's optimisers import it sooner or later.

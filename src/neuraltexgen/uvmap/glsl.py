@@ -1,6 +1,6 @@
 """The shaders of the EGL renderer: which face a sample shows, and then where in that face its exact ray meets it.
 
-Positions, rays and barycentrics are in double precision, as in the ray caster, whose `_evaluate` `RESOLVE` follows line
+Positions, rays and barycentrics are in double precision, as in `surface.py`, whose `_meet` `RESOLVE` follows line
 by line. A tile's rows and columns are the photo's own (row 0 is its top): nothing is flipped.
 """
 

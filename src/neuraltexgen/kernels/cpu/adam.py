@@ -1,6 +1,6 @@
-"""numba twin of `descent.PyramidDescent`: Adam on one pyramid level and its composition, one pass over memory, float32, C order.
+"""numba twin of `descent.PyramidDescent`: Adam on one pyramid level and its composition, in one pass over memory.
 
-What neither has nor had a gradient is only read: of an atlas that is a good part.
+Float32, C order. What neither has nor had a gradient is only read: of an atlas that is a good part.
 """
 
 from typing import no_type_check
@@ -42,36 +42,48 @@ def _adam(level, mean, square, gradient, numbers):
     step, keep, gain, square_keep, bias, eps = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
     decay = numbers[8]
     for start in range(0, len(level), CHUNK):
-        end = min(start + CHUNK, len(level))
+        own = slice(start, min(start + CHUNK, len(level)))
+        value, moment, spread, slope = level[own], mean[own], square[own], gradient[own]
         most = np.float32(0)
-        for i in range(start, end):
-            most += abs(gradient[i] + decay * level[i]) + abs(mean[i]) + square[i]
+        for i in range(len(value)):
+            most += abs(slope[i] + decay * value[i]) + abs(moment[i]) + spread[i]
         if most == 0:
             continue
-        for i in range(start, end):
-            slope = gradient[i] + decay * level[i]
-            gradient[i] = 0.0
-            moved = mean[i] + gain * (slope - mean[i])
-            spread = square_keep * square[i] + keep * slope * slope
-            mean[i], square[i] = moved, spread
-            level[i] -= step * moved / (np.sqrt(spread) * bias + eps)
+        for i in range(len(value)):
+            here = slope[i] + decay * value[i]
+            slope[i] = np.float32(0)
+            moved = moment[i] + gain * (here - moment[i])
+            wide = square_keep * spread[i] + keep * here * here
+            moment[i], spread[i] = moved, wide
+            value[i] -= step * moved / (np.sqrt(wide) * bias + eps)
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
 def _add_doubled(level, near, far, channels, composed):
     """Bilinear doubling: a fine value mixes its coarse one (3/4) with the next one on its own side (1/4), both ways."""
-    c = int(channels)
-    mixed = np.empty(len(near), np.float32)
+    c = np.int64(channels)
+    mixed = np.empty(len(near) + 2 * c, np.float32)  # the first and the last value come twice
+    inner = mixed[c:-c]
     for i in range(len(near)):
-        mixed[i] = np.float32(0.75) * near[i] + np.float32(0.25) * far[i]
-    count = len(near) // c
-    for x in range(count):
-        left, right = max(x - 1, 0) * c, min(x + 1, count - 1) * c
+        inner[i] = np.float32(0.75) * near[i] + np.float32(0.25) * far[i]
+    mixed[:c] = inner[:c]
+    mixed[-c:] = inner[-c:]
+    if c == 3:  # a constant lets LLVM unroll the inner loop
+        _spread(mixed, 3, level, composed)
+    else:
+        _spread(mixed, c, level, composed)
+
+
+@njit(inline="always")
+@no_type_check
+def _spread(mixed, c, level, composed):
+    for x in range(len(mixed) // c - 2):
         for k in range(c):
-            here, i = np.float32(0.75) * mixed[x * c + k], 2 * x * c + k
-            composed[i] = level[i] + here + np.float32(0.25) * mixed[left + k]
-            composed[i + c] = level[i + c] + here + np.float32(0.25) * mixed[right + k]
+            i, j = np.uintp(2 * x * c + k), np.uintp(x * c + k)
+            here = np.float32(0.75) * mixed[j + np.uintp(c)]
+            composed[i] = level[i] + here + np.float32(0.25) * mixed[j]
+            composed[i + np.uintp(c)] = level[i + np.uintp(c)] + here + np.float32(0.25) * mixed[j + np.uintp(2 * c)]
 
 
 @njit(fastmath=FLAGS, error_model="numpy")

@@ -2,7 +2,7 @@
 
 Rows of the photo are shared out among threads while looking up, rows of the texture while scattering: no races, and
 every texel sums its pixels in the order of the photo, whatever the number of threads. Codes are decoded a stretch at a
-time, which vectorises; three channels have loops of their own, since constant inner loops are what lets LLVM unroll them.
+time, which vectorises; three channels have loops of their own, unrolled.
 """
 
 from typing import no_type_check
@@ -10,6 +10,8 @@ from typing import no_type_check
 import numba
 import numpy as np
 from numba import njit, prange
+
+ZERO, HALF = np.float32(0), np.float32(0.5)
 
 CODE = 2.0**-20
 """A step of a coordinate."""
@@ -25,6 +27,9 @@ BAND = 16
 
 FLAGS = {"contract"}
 
+ONE, TWO, THREE = np.uintp(1), np.uintp(2), np.uintp(3)
+"""Unsigned sums index without a test for negative numbers."""
+
 
 def look_up(texture: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.ndarray, image: np.ndarray) -> None:
     """Writes the render (h w c) of a texture (H W c) at packed places into `image`; 0 where the trust is 0."""
@@ -39,6 +44,33 @@ def scatter(gradient: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.n
     _spans(low, high, trust, height, spans)
     bounds = _bounds(spans, height, numba.get_num_threads())
     _scatter(gradient, low, high, trust, spans, bounds, (height, width, channels), result.reshape(-1))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+@no_type_check
+def pack_uv(uv, low, high):
+    """Writes the codes of uvs (n 2) into `low` (n 2) and `high` (n)."""
+    for n in range(len(uv)):
+        u, v = _code(uv[n, 0]), _code(uv[n, 1])
+        low[n, 0], low[n, 1] = u & 0xFFFF, v & 0xFFFF
+        high[n] = u >> 16 << 4 | v >> 16
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@no_type_check
+def _code(coordinate):
+    scaled = np.rint(coordinate * np.float32(2**20))
+    # What is no number fails both comparisons.
+    return np.int32(scaled) if np.float32(0) < scaled < np.float32(2**20) else np.int32((2**20 - 1) * (scaled > 0))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+@no_type_check
+def pack_share(share, packed):
+    """Writes shares (n) in 255ths into `packed` (n); what is above 0 stays above."""
+    for n in range(len(share)):
+        code = np.rint(min(max(share[n], np.float32(0)), np.float32(1)) * np.float32(255))
+        packed[n] = 1 if code == 0 and share[n] > 0 else np.uint8(code)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -80,13 +112,14 @@ def _read_three(texture, size, at, fx, fy, trust, image):
     for col in range(len(trust)):
         red, green, blue = np.float32(0), np.float32(0), np.float32(0)
         if trust[col] > 0:
-            for i in range(col * samples, (col + 1) * samples):
-                a = np.uintp(at[i])
+            for sample in range(samples):
+                i = np.uintp(col * samples + sample)
+                a = np.uintp(at[i]) * THREE
                 b, d = a + right, a + down
                 e = d + right
                 red += _mix(texture[a], texture[b], texture[d], texture[e], fx[i], fy[i])
-                green += _mix(texture[a + 1], texture[b + 1], texture[d + 1], texture[e + 1], fx[i], fy[i])
-                blue += _mix(texture[a + 2], texture[b + 2], texture[d + 2], texture[e + 2], fx[i], fy[i])
+                green += _mix(texture[a + ONE], texture[b + ONE], texture[d + ONE], texture[e + ONE], fx[i], fy[i])
+                blue += _mix(texture[a + TWO], texture[b + TWO], texture[d + TWO], texture[e + TWO], fx[i], fy[i])
         image[col, 0], image[col, 1], image[col, 2] = share * red, share * green, share * blue
 
 
@@ -100,7 +133,7 @@ def _read(texture, size, at, fx, fy, trust, image):
             total = np.float32(0)
             if trust[col] > 0:
                 for i in range(col * samples, (col + 1) * samples):
-                    a = np.uintp(at[i] + k)
+                    a = np.uintp(at[i]) * np.uintp(size[2]) + np.uintp(k)
                     d = a + down
                     total += _mix(texture[a], texture[a + right], texture[d], texture[d + right], fx[i], fy[i])
             image[col, k] = share * total
@@ -116,10 +149,11 @@ def _add_three(gradient, trust, at, fx, fy, own, size, result):
         if trust[col] == 0:
             continue
         red, green, blue = share * gradient[col, 0], share * gradient[col, 1], share * gradient[col, 2]
-        for i in range(col * samples, (col + 1) * samples):
-            a = np.uintp(at[i])
+        for sample in range(samples):
+            i = np.uintp(col * samples + sample)
+            a = np.uintp(at[i]) * THREE
             if first <= a < end:
-                _add_pair(result, a, right, 1 - fy[i], fx[i], red, green, blue)
+                _add_pair(result, a, right, np.float32(1) - fy[i], fx[i], red, green, blue)
             if first <= a + down < end:
                 _add_pair(result, a + down, right, fy[i], fx[i], red, green, blue)
 
@@ -135,7 +169,7 @@ def _add(gradient, trust, at, fx, fy, own, size, result):
             continue
         for i in range(col * samples, (col + 1) * samples):
             for k in range(channels):
-                a, value = np.uintp(at[i] + k), share * gradient[col, k]
+                a, value = np.uintp(at[i]) * np.uintp(channels) + np.uintp(k), share * gradient[col, k]
                 if first <= a < end:
                     result[a] += (1 - fy[i]) * (1 - fx[i]) * value
                     result[a + right] += (1 - fy[i]) * fx[i] * value
@@ -157,7 +191,7 @@ def tap(code, size):
 @njit
 @no_type_check
 def _buffers(length):
-    return np.empty(length, np.int64), np.empty(length, np.float32), np.empty(length, np.float32)
+    return np.empty(length, np.int32), np.empty(length, np.float32), np.empty(length, np.float32)
 
 
 @njit
@@ -171,13 +205,25 @@ def _steps(size):
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
 def _decode(low, high, size, at, fx, fy):
-    """Writes where the upper left texel of each place begins, and the weights of its right and lower neighbours."""
-    low, high = low.reshape(-1, 2), high.reshape(-1)
+    """Writes the number of the upper left texel of each place, and the weights of its right and lower neighbours."""
+    low, high = low.reshape(-1), high.reshape(-1)
+    width, height = np.float32(size[1] * CODE), np.float32(size[0] * CODE)
+    right, down = np.float32(size[1] - 1), np.float32(size[0] - 1)
+    last_x, last_y = np.int32(max(size[1] - 2, 0)), np.int32(max(size[0] - 2, 0))
+    stride = np.int32(size[1])
     for i in range(len(high)):
         upper = np.int32(high[i])
-        x, fx[i] = tap(np.int32(low[i, 0]) | np.int32((upper >> 4) << 16), size[1])
-        y, fy[i] = tap(np.int32(low[i, 1]) | np.int32((upper & 15) << 16), size[0])
-        at[i] = (np.int64(y) * size[1] + x) * size[2]
+        u = np.int32(low[np.uintp(2 * i)]) | np.int32((upper >> np.int32(4)) << np.int32(16))
+        v = np.int32(low[np.uintp(2 * i + 1)]) | np.int32((upper & np.int32(15)) << np.int32(16))
+        x = np.float32(u) * width - HALF
+        y = np.float32(v) * height - HALF
+        x = ZERO if x < ZERO else (right if x > right else x)
+        y = ZERO if y < ZERO else (down if y > down else y)
+        column, row = np.int32(x), np.int32(y)
+        column = last_x if column > last_x else column
+        row = last_y if row > last_y else row
+        fx[i], fy[i] = x - np.float32(column), y - np.float32(row)
+        at[i] = np.int32(row * stride) + column
 
 
 @njit(inline="always")
@@ -193,11 +239,11 @@ def _add_pair(result, a, right, weight, u, red, green, blue):
     far = weight * u
     near, b = weight - far, a + right
     result[a] += near * red
-    result[a + 1] += near * green
-    result[a + 2] += near * blue
+    result[a + ONE] += near * green
+    result[a + TWO] += near * blue
     result[b] += far * red
-    result[b + 1] += far * green
-    result[b + 2] += far * blue
+    result[b + ONE] += far * green
+    result[b + TWO] += far * blue
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -206,21 +252,37 @@ def _spans(low, high, trust, height, spans):
     """Writes the first and the last texture row that the pixels of each segment touch; of none, an empty span."""
     for strip in prange(-(-len(trust) // STRIP)):
         for row in range(strip * STRIP, min((strip + 1) * STRIP, len(trust))):
-            _row_spans(low[row, :, :, 1], high[row], trust[row], height, spans[row])
+            _row_spans(low[row], high[row], trust[row], height, spans[row])
 
 
 @njit(error_model="numpy")
 @no_type_check
 def _row_spans(low, high, trust, height, spans):
     for segment in range(len(spans)):
-        least, most = np.int32(1 << 20), np.int32(-1)
-        for col in range(segment * SEGMENT, min((segment + 1) * SEGMENT, len(trust))):
-            for i in range(high.shape[1]):
-                code = np.int32(low[col, i]) | np.int32((np.int32(high[col, i]) & 15) << 16)
-                least = min(least, code if trust[col] > 0 else least)
-                most = max(most, code if trust[col] > 0 else most)
+        own = slice(segment * SEGMENT, min((segment + 1) * SEGMENT, len(trust)))
+        least, most = _extremes(low[own].reshape(-1), high[own].reshape(-1), trust[own])
         spans[segment, 0] = tap(least, height)[0] if most >= 0 else height
         spans[segment, 1] = min(tap(most, height)[0] + 1, height - 1) if most >= 0 else -1
+
+
+@njit(error_model="numpy")
+@no_type_check
+def _extremes(low, high, trust):
+    """The least and the largest code of v among pixels with trust; past the ends, the wrong way round, of none."""
+    least, most = np.int32(1 << 20), np.int32(-1)
+    samples = len(high) // len(trust)
+    if samples == 1:
+        for i in range(len(trust)):
+            code = np.int32(low[np.uintp(2 * i + 1)]) | np.int32((np.int32(high[i]) & np.int32(15)) << np.int32(16))
+            least = min(least, code if trust[i] > 0 else np.int32(1 << 20))
+            most = max(most, code if trust[i] > 0 else np.int32(-1))
+        return least, most
+    for col in range(len(trust)):
+        if trust[col] > 0:
+            for i in range(col * samples, (col + 1) * samples):
+                code = np.int32(low[np.uintp(2 * i + 1)]) | np.int32((np.int32(high[i]) & np.int32(15)) << np.int32(16))
+                least, most = min(least, code), max(most, code)
+    return least, most
 
 
 @njit(cache=True, error_model="numpy")

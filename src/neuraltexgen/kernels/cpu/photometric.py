@@ -125,12 +125,22 @@ def _count(one, other):
 def _differ(image, photo, trust, colour, share, field):
     """Writes a row's confidence and confidence x (render in the view's colours - photo), 0 without confidence."""
     channels = len(image) // len(trust)
-    for col in range(len(trust)):
-        for k in range(channels):
-            share[col * channels + k] = np.float32(trust[col]) * np.float32(1 / 255)
+    if channels == 3:  # a constant lets LLVM unroll the inner loop
+        _repeat(trust, 3, share)
+    else:
+        _repeat(trust, channels, share)
     for i in range(len(image)):
         difference = colour[1, i] * image[i] + colour[2, i] - np.float32(photo[i]) * colour[0, i]
         field[i] = share[i] * difference if share[i] > 0 else np.float32(0)
+
+
+@njit(inline="always")
+@no_type_check
+def _repeat(trust, channels, share):
+    for col in range(len(trust)):
+        value = np.float32(trust[col]) * np.float32(1 / 255)
+        for k in range(channels):
+            share[np.uintp(col * channels + k)] = value
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
@@ -156,7 +166,7 @@ def _pixels(field, weights, bends, slope):
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
 def _pairs(far, near, far_share, near_share, weight, pull):
-    """Writes weight x the sign of far - near, 0 where one of both has no confidence; returns weight x Σ |far - near|."""
+    """Writes weight x the sign of far - near, 0 where one of both has no confidence; returns weight x their sum."""
     value = np.float32(0)
     for i in range(len(far)):
         difference = far[i] - near[i] if (far_share[i] > 0) & (near_share[i] > 0) else np.float32(0)
@@ -169,12 +179,12 @@ def _pairs(far, near, far_share, near_share, weight, pull):
 @no_type_check
 def _finish(slope, above, below, across, channels, share, gain, gradient):
     """Writes a row's gradient in the render: each value is the far end of the pairs above and to the left."""
+    for i in range(channels):
+        gradient[i] = (slope[i] + above[i] - below[i] - across[i]) * share[i] * gain[i]
+    slope, above, below, later = slope[channels:], above[channels:], below[channels:], across[channels:]
+    share, gain, gradient = share[channels:], gain[channels:], gradient[channels:]
     for i in range(len(slope)):
-        slope[i] += above[i] - below[i] - across[i]
-    for i in range(channels, len(slope)):
-        slope[i] += across[i - channels]
-    for i in range(len(slope)):
-        gradient[i] = slope[i] * share[i] * gain[i]
+        gradient[i] = (slope[i] + above[i] - below[i] - later[i] + across[i]) * share[i] * gain[i]
 
 
 @njit(fastmath=FLAGS, error_model="numpy")

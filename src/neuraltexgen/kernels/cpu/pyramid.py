@@ -33,31 +33,34 @@ def add_doubled(coarse, fine):
 @no_type_check
 def halve_adjoint(fine, coarse):
     """Writes the adjoint of the doubling applied to `fine` (2h 2w c) into `coarse` (h w c)."""
-    h, w, channels = coarse.shape
-    for row in prange(h):
-        rows = (2 * row - 1, 2 * row, 2 * row + 1, 2 * row + 2)
-        row_weights = _weights(row, h)
-        for x in range(w):
-            col_weights = _weights(x, w)
-            for k in range(channels):
-                total = np.float32(0.0)
-                for i in range(4):
-                    y = rows[i]
-                    if y < 0 or y >= 2 * h:
-                        continue
-                    line = np.float32(0.0)
-                    for j in range(4):
-                        col = 2 * x - 1 + j
-                        if 0 <= col < 2 * w:
-                            line += col_weights[j] * fine[y, col, k]
-                    total += row_weights[i] * line
-                coarse[row, x, k] = total
+    for row in prange(len(coarse)):
+        _halve_row(fine, row, coarse[row].reshape(-1))
+
+
+@njit(fastmath={"contract"}, error_model="numpy")
+@no_type_check
+def _halve_row(fine, row, coarse):
+    """A border's value counts for the one beyond it too: that is where the doubling clamped."""
+    channels, last = fine.shape[2], len(fine) - 1
+    above, below = fine[max(2 * row - 1, 0)].reshape(-1), fine[min(2 * row + 2, last)].reshape(-1)
+    upper, lower = fine[2 * row].reshape(-1), fine[2 * row + 1].reshape(-1)
+    line = np.empty(len(upper) + 2 * channels, np.float32)
+    inner = line[channels:-channels]
+    for i in range(len(upper)):
+        inner[i] = FAR * (above[i] + below[i]) + NEAR * (upper[i] + lower[i])
+    line[:channels] = inner[:channels]
+    line[-channels:] = inner[-channels:]
+    if channels == 3:  # a constant lets LLVM unroll the inner loop
+        _gather(line, 3, coarse)
+    else:
+        _gather(line, channels, coarse)
 
 
 @njit(inline="always")
 @no_type_check
-def _weights(i, size):
-    """Of fine texels 2i - 1 .. 2i + 2 in coarse texel i; at a border the clamped neighbour's share comes back."""
-    first = NEAR + FAR if i == 0 else NEAR
-    last = NEAR + FAR if i == size - 1 else NEAR
-    return FAR, first, last, FAR
+def _gather(line, c, coarse):
+    for x in range(len(coarse) // c):
+        for k in range(c):
+            i = np.uintp(2 * x * c + k)
+            near = line[i + np.uintp(c)] + line[i + np.uintp(2 * c)]
+            coarse[np.uintp(x * c + k)] = FAR * (line[i] + line[i + np.uintp(3 * c)]) + NEAR * near

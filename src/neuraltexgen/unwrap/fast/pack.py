@@ -14,6 +14,12 @@ from neuraltexgen.unwrap.fast.raster import runs_of, spread, touched, turned, wi
 LADDER = np.array([0.955, 0.985, 1.015, 1.045])
 """Shares of a scale that are tried in parallel; after that, scales between the largest that fits and the next."""
 
+NEAR = np.array([1.0, 1.009, 1.018, 1.027])
+"""The same where the scale is nearly known already; finer ones are not tried after that."""
+
+COARSE = 2048
+"""Textures of at least twice this side are packed in cells of several texels first."""
+
 FULL = 0.82
 """Share of the square that charts with half their gutters are expected to fill: where the search begins."""
 
@@ -82,16 +88,13 @@ def pack_charts(
     because there are more charts than gutters leave room for.
     """
     problem, area, outline = _problem(layout, places, resolution, gutter, pages, evenly=True)
-    guess = _guess(area, outline, resolution, gutter, pages)
-    scale, spots = 0.0, np.empty((0, 6), dtype=np.int64)
-    for _ in range(40):
-        scale, spots = _try(problem, guess * LADDER)
-        if scale == guess * LADDER[-1]:
-            guess *= LADDER[-1] / LADDER[0]
-        elif scale > 0:
-            break
-        else:
-            guess *= LADDER[0] / LADDER[-1]
+    guess, ladder, cell = _guess(area, outline, resolution, gutter, pages), LADDER, resolution // COARSE
+    if cell > 1:
+        # Where texels are many, the scale is looked for on cells of several texels first.
+        coarse = problem._replace(resolution=resolution // cell, gutter=-(-gutter // cell))
+        found, _ = _search(coarse, guess / cell, LADDER)
+        guess, ladder = (found * cell, NEAR) if found > 0 else (guess, LADDER)
+    scale, spots = _search(problem, guess, ladder)
     if scale == 0:
         on = f"{pages} pages" if pages > 1 else "a texture"
         raise UnwrapError(
@@ -99,12 +102,6 @@ def pack_charts(
             f"{on} of {resolution} x {resolution} texels",
             fix="a larger --resolution or a smaller --gutter",
         )
-    step = LADDER[-1] - LADDER[-2]
-    while step > FINEST:
-        step /= len(LADDER) + 1
-        better, found = _try(problem, scale * (1 + step * np.arange(1, len(LADDER) + 1)))
-        if better > 0:
-            scale, spots = better, found
     return _put(problem.places * scale, layout, spots, scale)
 
 
@@ -120,6 +117,26 @@ def pack_at(
     # One page after the other shows how many are needed; those are then filled alike where that fits, too.
     found, spots = _try(problem._replace(pages=packed.page_count, evenly=True), np.array([scale]))
     return packed if found == 0 else _put(problem.places * scale, layout, spots, scale)
+
+
+def _search(problem: _Problem, guess: float, ladder: np.ndarray) -> tuple[float, np.ndarray]:
+    """The largest scale found at which all charts fit, and where they lie; 0 where there is none."""
+    scale, spots = 0.0, np.empty((0, 6), dtype=np.int64)
+    for _ in range(40):
+        scale, spots = _try(problem, guess * ladder)
+        if scale == guess * ladder[-1]:
+            guess *= ladder[-1] / ladder[0]
+        elif scale > 0:
+            break
+        else:
+            guess *= ladder[0] / ladder[-1]
+    step = ladder[-1] - ladder[-2]
+    while scale > 0 and step > FINEST:
+        step /= len(ladder) + 1
+        better, found = _try(problem, scale * (1 + step * np.arange(1, len(ladder) + 1)))
+        if better > 0:
+            scale, spots = better, found
+    return scale, spots
 
 
 def _problem(

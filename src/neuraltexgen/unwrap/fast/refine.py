@@ -1,7 +1,7 @@
 """Charts made flat for good: what folds, is squeezed or overlaps is cut out, until nothing does."""
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from neuraltexgen.unwrap.fast.borders import connected
 from neuraltexgen.unwrap.fast.flatten import Shapes, least_scales, project
@@ -92,14 +92,33 @@ def _cut(
     stays[main[areas[main] > 0]] = True
     kept = stays[pieces]
     pieces = connected(surface, np.where(kept, labels, labels + labels.max() + 1).astype(np.int32))
-    size = np.sqrt(np.bincount(pieces, surface.areas))[pieces, None]
-    scraps = surface._replace(
-        neighbours=np.where(inside & ~kept[:, None], surface.neighbours, -1),
-        lengths=surface.lengths * size,
-        smooth=surface.normals,
-    )
-    regrown = merge_regions(scraps, np.arange(len(labels), dtype=np.int32), finer)
+    size = np.sqrt(np.bincount(pieces, surface.areas))[pieces]
+    loose = np.flatnonzero(~kept)
+    scraps = _part(surface, loose, inside, size)
+    regrown = np.zeros(len(labels), dtype=np.int32)
+    regrown[loose] = merge_regions(scraps, np.arange(len(loose), dtype=np.int32), finer)
     return first_come(np.where(kept, pieces, regrown + pieces.max() + 1).astype(np.int32)), kept
+
+
+def _part(
+    surface: Surface,
+    faces: Int64[np.ndarray, " n"],
+    inside: Bool[np.ndarray, "f 3"],
+    size: Float64[np.ndarray, " f"],
+) -> Surface:
+    """These faces alone, joined across edges that are inside a chart, lengths times `size`, normals not smoothed."""
+    number = np.full(len(size), -1, dtype=np.int32)
+    number[faces] = np.arange(len(faces), dtype=np.int32)
+    across = surface.neighbours[faces]
+    other = np.where(inside[faces], number[across // 3], -1)
+    return surface._replace(
+        faces=surface.faces[faces],
+        neighbours=np.where(other >= 0, 3 * other + across % 3, -1).astype(np.int32),
+        lengths=surface.lengths[faces] * size[faces, None],
+        areas=surface.areas[faces],
+        normals=surface.normals[faces],
+        smooth=surface.normals[faces],
+    )
 
 
 def _carry(

@@ -71,7 +71,7 @@ def _relax(triangles, shapes, fans, starts, fixed, order, sweeps):
 @njit(cache=True)
 @no_type_check
 def relax_chart(cloth, fixed, first, last, sweeps):
-    """Passes over the points first..last-1 that aren't fixed, each resting (see STILL) until one of its neighbours moves."""
+    """Passes over the points first..last-1 that aren't fixed, each resting (see STILL) until a neighbour moves."""
     corners, fans = cloth.triangles.corners, cloth.fans
     awake = ~fixed[first:last]
     for _ in range(sweeps):

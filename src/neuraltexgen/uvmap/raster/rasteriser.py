@@ -17,19 +17,22 @@ from neuraltexgen.uvmap.surface import empty_map, make_surface, meet_faces
 RESULT_KEY = "raster 1"
 """Part of a cached view's key: count up when the maps change."""
 
+_Sorted = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
 
 class Rasteriser:
     """A mesh ready to be looked at from many cameras, with any lens.
 
     Faces are found by edge functions in double precision at each sample's own direction; what is seen of them is
-    computed by the ray caster's formulas. Rays far off the axis (lens.FORWARD) are cast.
+    computed by the ray caster's formulas. Rays far off the axis (lens.FORWARD) are cast. `threads`: None for all cores;
+    their number changes nothing in the maps.
     Raises UnwrapError if the mesh has no uvs.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, threads: int | None = None) -> None:
         self._mesh = mesh
         self._surface = make_surface(mesh)
-        self._workers = Workers()
+        self._workers = Workers(threads)
         self._caster: RayCaster | None = None
         self._lock = Lock()
 
@@ -54,7 +57,7 @@ class Rasteriser:
         """Here and there a sample on an edge shows another face than the ray caster's (render.Renderer)."""
         return RESULT_KEY
 
-    def _sorted(self, lens: LensBounds, cam_from_world: Pose, found: UVMap) -> tuple[np.ndarray, ...]:
+    def _sorted(self, lens: LensBounds, cam_from_world: Pose, found: UVMap) -> _Sorted:
         """The faces in camera axes, and which of them reach each band."""
         faces, (height, width) = self._surface.faces, found.face_ids.shape
         rotation = np.ascontiguousarray(cam_from_world[:3, :3])
