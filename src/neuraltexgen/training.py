@@ -11,12 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-<<<<<<< HEAD
+from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
 from neuraltexgen.direct import can_solve, solve
 from neuraltexgen.errors import ConfigError
-=======
-from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
->>>>>>> origin/main
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
@@ -119,18 +116,8 @@ def train_and_score(
     device = choose_device(settings.device)
     held = held_out(names, settings.holdout)
     train = tuple(i for i in range(len(paths)) if i not in held)
-<<<<<<< HEAD
-    settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), device)
+    settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
-    views, memory = _views(settings, paths, device, cache)
-    with clock.stage("fit"):
-        watch = _Watch(views, train, held, settings.fit.texture.size)
-        on_pass = watch if held else None
-        seams = None if mesh is None else find_seam_tie(mesh, settings.fit.texture.size)
-        beside = Beside(memory=memory, seams=seams)
-        result = solver(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
-=======
-    settings = _sized(settings, paths, 1 if mesh is None else mesh.pages)
     views, memory, banding = _views(settings, paths, device, cache)
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
@@ -141,22 +128,17 @@ def train_and_score(
             seams = None if mesh is None else find_seam_tie(mesh, settings.fit.texture.size)
             beside = replace(beside, seams=seams)
             on_pass = watch if held else None
-            result = fit(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
->>>>>>> origin/main
+            result = solver(views.subset(train), settings.fit, progress, cache / "fit.pt", on_pass, beside)
     curve = tuple((r.number, r.figures[0], r.figures[1]) for r in result.history if r.figures)
     with clock.stage("score"):
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
         with clock.stage("final fit"):
-<<<<<<< HEAD
-            result = solver(views, settings.fit, progress, cache / "final.pt", beside=beside)
-=======
             if banding is not None:
                 result = fit_in_bands(views, settings.fit, banding, cache / "final", progress, mesh)
             else:
-                result = fit(views, settings.fit, progress, cache / "final.pt", beside=beside)
->>>>>>> origin/main
+                result = solver(views, settings.fit, progress, cache / "final.pt", beside=beside)
     if settings.style is not None:
         fitted = views if settings.final_fit else views.subset(train)
         with clock.stage("style"):
@@ -220,10 +202,11 @@ def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainS
     return replace(settings, fit=fit_settings, texture_size=size)
 
 
-def _with_solver(settings: TrainSettings, device: torch.device) -> TrainSettings:
-    """The settings with the solver in force, whatever memory allows: auto takes Adam where direct needs too much."""
+def _with_solver(settings: TrainSettings, paths: Sequence[Path], device: torch.device) -> TrainSettings:
+    """The settings with the solver in force: auto takes Adam, which has bands, where direct needs too much memory."""
     chosen = replace(settings, fit=replace(settings.fit, solver=choose_solver(settings.fit, device)))
-    if settings.fit.solver == "auto" and fit_bytes(chosen.fit) + BASELINE > memory_budget(settings.memory, device):
+    needed = BASELINE + fit_bytes(chosen.fit) + 2 * max(path.stat().st_size for path in paths)
+    if settings.fit.solver == "auto" and needed > memory_budget(settings.memory, device):
         return replace(settings, fit=replace(settings.fit, solver="adam"))
     return chosen
 
@@ -236,7 +219,8 @@ def _views(
     largest = max(path.stat().st_size for path in paths)
     if settings.style is None and not needs_network(settings.fit.losses):
         banding = None
-        if budget - BASELINE - needed < 2 * largest and settings.fit.batch != 0:
+        bands = settings.fit.batch != 0 and settings.fit.solver == "adam"
+        if budget - BASELINE - needed < 2 * largest and bands:
             banding = plan_bands(settings.fit, budget - BASELINE - 2 * largest)
             needed = least_bytes(settings.fit) if banding is None else band_bytes(settings.fit, banding)
         return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory(), banding

@@ -8,7 +8,6 @@ from numba import njit, prange
 
 from neuraltexgen.kernels.cpu.packed import FLAGS, SEGMENT, _bounds, _spans, tap
 
-
 REACH = 2
 """Rows and columns between coupled texels, at the most. Four samples a pixel stay within it up to a pixel of about 1.5
 texels; wider pixels are modelled, see `normal.add_curvature`."""
