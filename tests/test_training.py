@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
@@ -13,7 +14,7 @@ from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings
 from neuraltexgen.training import TrainSettings, train_and_score
-from neuraltexgen.views import pack_view, save_view
+from neuraltexgen.views import FIELDS, pack_view
 
 
 class Fitted(Exception):
@@ -28,16 +29,14 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         raise Fitted
 
     monkeypatch.setattr(training_module, "fit", begun)
-    monkeypatch.setattr(training_module, "fit_in_bands", begun)
     monkeypatch.setattr(training_module, "solve", begun)
+    monkeypatch.setattr(training_module, "fit_in_bands", begun)
+    places, seen = torch.zeros(8, 8, 1, 2), torch.zeros(8, 8, 1, dtype=torch.bool)
+    view = pack_view("nothing", torch.zeros(8, 8, 3), places, seen, torch.zeros(8, 8), 0.1)
+    arrays = {name: getattr(view, name).numpy() for name in FIELDS}
     files = [tmp_path / f"{number}.npz" for number in range(2)]
-    blank = torch.zeros(8, 8, 1)
     for file in files:
-        seen = torch.zeros(8, 8, 1, dtype=torch.bool)
-        view = pack_view(
-            file.stem, blank.expand(8, 8, 3).contiguous(), torch.zeros(8, 8, 1, 2), seen, blank[..., 0], 0.1
-        )
-        save_view(file, view)
+        np.savez(file, name=np.array(file.stem), footprint=np.array(0.1), **arrays)
     return files
 
 

@@ -41,7 +41,7 @@ class FitSettings:
     clip: bool = False
     seam_weight: float = 0.05
     solver: Literal["auto", "adam", "direct"] = "auto"
-    smoothness: float = 0.01
+    smoothness: float = 0.1
     network: NetworkSettings = NetworkSettings()
     seed: int = 0
 
@@ -51,7 +51,7 @@ class FitSettings:
         if not self.seam_weight >= 0:
             raise ConfigError(f"fit: the seams' weight is {self.seam_weight}, not 0 or more", fix="--seam-weight 0.05")
         if not self.smoothness >= 0:
-            raise ConfigError(f"fit: the smoothness is {self.smoothness}, not 0 or more", fix="--smoothness 0.01")
+            raise ConfigError(f"fit: the smoothness is {self.smoothness}, not 0 or more", fix="--smoothness 0.1")
         if not self.losses:
             raise ConfigError("fit: at least one loss is needed", fix="--loss l2=1")
 

@@ -116,7 +116,7 @@ def train_and_score(
     device = choose_device(settings.device)
     held = held_out(names, settings.holdout)
     train = tuple(i for i in range(len(paths)) if i not in held)
-    settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), device)
+    settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
     with clock.stage("fit"):
@@ -202,10 +202,11 @@ def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainS
     return replace(settings, fit=fit_settings, texture_size=size)
 
 
-def _with_solver(settings: TrainSettings, device: torch.device) -> TrainSettings:
-    """The settings with the solver in force, whatever memory allows: auto takes Adam where direct needs too much."""
+def _with_solver(settings: TrainSettings, paths: Sequence[Path], device: torch.device) -> TrainSettings:
+    """The settings with the solver in force: auto takes Adam, which has bands, where direct needs too much memory."""
     chosen = replace(settings, fit=replace(settings.fit, solver=choose_solver(settings.fit, device)))
-    if settings.fit.solver == "auto" and fit_bytes(chosen.fit) + BASELINE > memory_budget(settings.memory, device):
+    needed = BASELINE + fit_bytes(chosen.fit) + 2 * max(path.stat().st_size for path in paths)
+    if settings.fit.solver == "auto" and needed > memory_budget(settings.memory, device):
         return replace(settings, fit=replace(settings.fit, solver="adam"))
     return chosen
 
@@ -218,8 +219,8 @@ def _views(
     largest = max(path.stat().st_size for path in paths)
     if settings.style is None and not needs_network(settings.fit.losses):
         banding = None
-        by_steps = settings.fit.batch != 0 and settings.fit.solver == "adam"
-        if budget - BASELINE - needed < 2 * largest and by_steps:
+        bands = settings.fit.batch != 0 and settings.fit.solver == "adam"
+        if budget - BASELINE - needed < 2 * largest and bands:
             banding = plan_bands(settings.fit, budget - BASELINE - 2 * largest)
             needed = least_bytes(settings.fit) if banding is None else band_bytes(settings.fit, banding)
         return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory(), banding
