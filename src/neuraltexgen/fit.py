@@ -22,6 +22,7 @@ from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.seam_tie import SeamTie
+from neuraltexgen.sharpness import sharpness_weights
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import FitView, Views, enlarge_photo, shared_texels
@@ -41,9 +42,6 @@ SHARPNESS_ROWS = 4
 
 SEED_STEP = 1_000_003
 """Keeps the random numbers of one seed's passes apart from the next seed's."""
-
-SHARPNESS_SLACK = 0.05
-"""Differences of the log sharpness that mean nothing: photos of a clean capture scatter by about this much."""
 
 
 @dataclass(frozen=True)
@@ -230,12 +228,9 @@ class _Run:
 
     def view_weights(self) -> Float[Tensor, " v"]:
         """Per view, how much its loss counts: from its sharpness, 1 for the median view and while not measured."""
-        known = self.sharpness > 0
-        if self.settings.sharpness_power == 0 or len(self.history) <= SHARPNESS_FROM or not known.any():
+        if len(self.history) <= SHARPNESS_FROM:
             return torch.ones(len(self.views))
-        relative = torch.where(known, (self.sharpness / self.sharpness[known].median()).log(), torch.zeros(()))
-        beyond = relative.sign() * (relative.abs() - SHARPNESS_SLACK).clamp(min=0)
-        return (self.settings.sharpness_power * beyond).exp().clamp(0.01, 10.0)
+        return sharpness_weights(self.sharpness, self.settings.sharpness_power)
 
     def save(self, path: Path | None, last: bool) -> None:
         """Writes the state, unless it was written a moment ago."""
