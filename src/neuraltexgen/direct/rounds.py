@@ -49,7 +49,7 @@ def solve(
     progress: Progress = no_progress,
     checkpoint: Path | None = None,
     on_pass: Callable[[PassRecord, Tensor], tuple[float, ...]] | None = None,
-    beside: Beside = Beside(),  # noqa: B008  (it is frozen)
+    beside: Beside | None = None,
 ) -> FitResult:
     """Fits a texture to views, as `fit.fit` does, with a round in the place of a pass; for what `can_solve` allows.
 
@@ -59,7 +59,7 @@ def solve(
     """
     if len(views) == 0:
         raise FitError("no view to fit")
-    run = _Rounds(views, settings, beside)
+    run = _Rounds(views, settings, beside or Beside())
     done = run.restore(checkpoint)
     for number in progress(range(done, len(run.plan)), "solve", len(run.plan) - done):
         run.one_round(number)
