@@ -23,12 +23,13 @@ from neuraltexgen.kernels.photometric import (
     KNOWN,
     Colour,
     PhotoLosses,
+    Stack,
     Target,
     block_sums_definition,
     compare,
     compare_definition,
     loss_definition,
-    photometric_step,
+    photometric_pass,
     sharpness_definition,
 )
 from neuraltexgen.kernels.photometric import _block_sums_on_cpu as block_sums
@@ -48,6 +49,12 @@ class Case:
     @property
     def target(self) -> Target:
         return Target(self.photo, self.places.trust)
+
+
+def stacked(cases: list[Case], weights: list[float]) -> Stack:
+    places = Places(*(torch.stack(fields) for fields in zip(*(one.places for one in cases))))
+    colour = Colour(*(torch.stack(fields) for fields in zip(*(one.colour for one in cases))))
+    return Stack(places, torch.stack([one.photo for one in cases]), colour, torch.tensor(weights))
 
 
 def uniform(*shape: int, seed: int = 0) -> Tensor:
@@ -167,13 +174,14 @@ def test_losses_that_a_step_does_not_know_are_left_to_autograd() -> None:
     assert Objective(["l1=1", "l1=2"]).photo_losses() == PhotoLosses(l1=3.0)
 
 
-def test_a_step_is_its_three_parts() -> None:
-    given = case()
-    whole, parts = torch.zeros_like(given.texture), torch.zeros_like(given.texture)
-    loss = photometric_step(given.texture, given.places, given.photo, given.colour, ALL, whole, 0.5)
-    found = compare(look_up(given.texture, given.places), given.target, given.colour, ALL, 0.5)
-    scatter(found.gradient, given.places, parts)
-    assert torch.equal(loss, found.loss)
+def test_a_pass_is_the_sum_of_its_views() -> None:
+    one, other = case(), case(unseen=0.6)
+    whole, parts = torch.zeros_like(one.texture), torch.zeros_like(one.texture)
+    losses = photometric_pass(one.texture, stacked([one, other], [0.5, 2.0]), ALL, whole)
+    for index, (given, weight) in enumerate(((one, 0.5), (other, 2.0))):
+        found = compare(look_up(one.texture, given.places), given.target, given.colour, ALL, weight)
+        scatter(found.gradient, given.places, parts)
+        assert torch.equal(losses[index], found.loss)
     assert torch.equal(whole, parts)
 
 
@@ -217,7 +225,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     for threads in (1, 2, 2):
         numba.set_num_threads(threads)
         gradient = torch.zeros_like(given.texture)
-        loss = photometric_step(given.texture, given.places, given.photo, given.colour, ALL, gradient)
+        loss = photometric_pass(given.texture, stacked([given], [1.0]), ALL, gradient)
         results.append((loss, gradient))
     for loss, gradient in results[1:]:
         assert torch.equal(loss, results[0][0])

@@ -95,21 +95,6 @@ def photometric_pass(
     return torch.stack(found)
 
 
-def photometric_step(
-    texture: Float[Tensor, "H W c"],
-    places: Places,
-    photo: Photo,
-    colour: Colour,
-    losses: PhotoLosses,
-    result: Float[Tensor, "H W c"],
-    weight: float = 1.0,
-) -> Float[Tensor, ""]:
-    """Adds weight x the gradient of a view's loss in the texture to `result`; returns the loss."""
-    compared = compare(look_up(texture, places), Target(photo, places.trust), colour, losses, weight)
-    scatter(compared.gradient, places, result)
-    return compared.loss
-
-
 def compare(
     image: Float[Tensor, "h w c"],
     target: Target,
