@@ -22,7 +22,7 @@ from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.seam_tie import SeamTie
-from neuraltexgen.sharpness import sharpness_weights
+from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import FitView, Views, enlarge_photo, shared_texels
@@ -36,9 +36,6 @@ EXPOSURE_FROM, SHARPNESS_FROM = 2, 3
 EXPOSURE_PRIOR = 0.03
 """Share of a view's pixels whose weight says that its exposure is the mean one: what a view that shares less than this
 with others is left with."""
-
-SHARPNESS_ROWS = 4
-"""Of so many rows of a photo one is measured."""
 
 SEED_STEP = 1_000_003
 """Keeps the random numbers of one seed's passes apart from the next seed's."""
@@ -183,7 +180,7 @@ class _Run:
         measured = self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM
         if self.known is not None:
             colour, target = Colour(*self.colours.of(index)), Target(view.photo, view.trust)
-            every = SHARPNESS_ROWS if measured else 0
+            every = ROWS if measured else 0
             found = compare(image, target, colour, self.known, weight, every, self.scratch)
             loss, gradient, ratio = found.loss, found.gradient, found.sharpness
         else:
@@ -193,7 +190,7 @@ class _Run:
             if measured:
                 ratio = sharpness(self.colours.apply(index, image), view.colours(), view.trust > 0)
         if measured:
-            self._note_sharpness(index, ratio)
+            note_sharpness(self.sharpness, index, ratio)
         scatter(gradient, view.places, self.descent.gradient)
         return loss
 
@@ -219,12 +216,6 @@ class _Run:
             return 1.0 - max(0, number + 1 - flat) / (self.settings.passes - flat + 1)
         done = step / (self.settings.passes * self.steps_per_pass)
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
-
-    def _note_sharpness(self, index: int, ratio: float) -> None:
-        """`ratio`: render over photo, below 1 where the photo is the sharper one."""
-        if math.isfinite(ratio) and ratio > 0:
-            now, before = 1.0 / ratio, float(self.sharpness[index])
-            self.sharpness[index] = now if before == 0 else 0.5 * (before + now)
 
     def view_weights(self) -> Float[Tensor, " v"]:
         """Per view, how much its loss counts: from its sharpness, 1 for the median view and while not measured."""
@@ -268,23 +259,27 @@ class _Run:
 
     @torch.no_grad()
     def result(self) -> FitResult:
-        size = self.settings.texture.size
-        weight = torch.zeros(size, device=self.views.device)
-        for _, view in self.views.stream(range(len(self.views))):
-            weight += scatter_trust(view.places, size)
-        if not bool((weight > 0).any()):
-            raise FitError(
-                "no photo sees the mesh with any confidence: nothing to fit",
-                fix="neuraltexgen info CAPTURE says where cameras and mesh are; --no-confidence takes all pixels",
-            )
         return FitResult(
             texture=self.texture().cpu().numpy(),
-            weight=weight.cpu().numpy(),
+            weight=texel_weights(self.views, self.settings.texture.size).cpu().numpy(),
             gains=self.colours.gains.cpu().numpy(),
             offsets=self.colours.offsets.cpu().numpy(),
             view_weights=self.view_weights().numpy(),
             history=tuple(self.history),
         )
+
+
+def texel_weights(views: Views, size: tuple[int, int]) -> Float[Tensor, "H W"]:
+    """How much each texel counts in the photos, by their confidence. Raises FitError: none does."""
+    weight = torch.zeros(size, device=views.device)
+    for _, view in views.stream(range(len(views))):
+        weight += scatter_trust(view.places, size)
+    if not bool((weight > 0).any()):
+        raise FitError(
+            "no photo sees the mesh with any confidence: nothing to fit",
+            fix="neuraltexgen info CAPTURE says where cameras and mesh are; --no-confidence takes all pixels",
+        )
+    return weight
 
 
 def steps_per_pass(batch: int | None, views: int) -> int:

@@ -11,12 +11,10 @@ from neuraltexgen.direct.terms import Terms, is_quadratic, weights
 from neuraltexgen.kernels.normal import OFFSETS, add_curvature
 from neuraltexgen.kernels.packed import scatter
 from neuraltexgen.kernels.photometric import Colour, Compared, PhotoLosses, Target, compare
+from neuraltexgen.sharpness import ROWS
 from neuraltexgen.views import FitView
 
 Texels = Float[Tensor, "H W c"]
-
-SHARPNESS_ROWS = 4
-"""Of so many rows of a photo one is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +67,7 @@ def add_view(index: int, view: FitView, image: Float[Tensor, "h w c"], looking: 
     share = float(looking.view_weights[index])
     # Half the gradient, of a sum over pixels and channels where the loss is a mean, and downhill.
     scale = -0.5 * share * image.numel()
-    found = compare(image, Target(view.photo, view.trust), colour, looking.losses, scale, SHARPNESS_ROWS)
+    found = compare(image, Target(view.photo, view.trust), colour, looking.losses, scale, ROWS)
     scatter(found.gradient[..., part].contiguous(), view.places, sums.gradient)
     if sums.stencil is not None:
         pixels = view.trust.numel() / max(int((view.trust > 0).sum()), 1)

@@ -23,11 +23,11 @@ from neuraltexgen.direct.system import System, planes, texels
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.fit import EXPOSURE_PRIOR, Beside, FitResult, PassRecord
+from neuraltexgen.fit import EXPOSURE_PRIOR, Beside, FitResult, PassRecord, texel_weights
 from neuraltexgen.kernels.normal import stencil_product
-from neuraltexgen.kernels.packed import look_up, scatter_trust
+from neuraltexgen.kernels.packed import look_up
 from neuraltexgen.recipes import FitSettings
-from neuraltexgen.sharpness import sharpness_weights
+from neuraltexgen.sharpness import note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views, enlarge_photo
 
@@ -136,16 +136,10 @@ class _Rounds:
             found = add_view(index, view, image, looking, sums)
             losses += float(found.loss)
             if 0 < number < MEASURED and self.settings.sharpness_power > 0:
-                self._note_sharpness(index, found.sharpness)
+                note_sharpness(self.sharpness, index, found.sharpness)
         if not math.isfinite(losses):
             raise FitError("the objective is not finite", fix="look for photos whose colours are not numbers")
         return losses / len(self.views)
-
-    def _note_sharpness(self, index: int, ratio: float) -> None:
-        """`ratio`: render over photo, below 1 where the photo is the sharper one."""
-        if math.isfinite(ratio) and ratio > 0:
-            now, before = 1.0 / ratio, float(self.sharpness[index])
-            self.sharpness[index] = now if before == 0 else 0.5 * (before + now)
 
     def _step(self, sums: Gathered, part: slice, first: bool) -> None:
         """Goes to the minimum of the gathered model, from the photos' mean over scales in the first round."""
@@ -197,17 +191,9 @@ class _Rounds:
 
     def result(self) -> FitResult:
         """The texture so far, and what was fitted beside it."""
-        weight = torch.zeros(self.settings.texture.size, device=self.views.device)
-        for _, view in self.views.stream(range(len(self.views))):
-            weight += scatter_trust(view.places, self.settings.texture.size)
-        if not bool((weight > 0).any()):
-            raise FitError(
-                "no photo sees the mesh with any confidence: nothing to fit",
-                fix="neuraltexgen info CAPTURE says where cameras and mesh are; --no-confidence takes all pixels",
-            )
         return FitResult(
             texture=self.texture.cpu().numpy(),
-            weight=weight.cpu().numpy(),
+            weight=texel_weights(self.views, self.settings.texture.size).cpu().numpy(),
             gains=self.colours.gains.cpu().numpy(),
             offsets=self.colours.offsets.cpu().numpy(),
             view_weights=self.view_weights().numpy(),
