@@ -1,5 +1,6 @@
-"""Where the direct solver starts: exposures settled on a coarse texture, and texels averaged over scales."""
+"""Where the direct solver starts: exposures settled on a coarse texture, and the photos' mean."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -44,17 +45,31 @@ def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
     return level[0]
 
 
+def photos_mean(
+    looks: "Iterable[tuple[int, Glimpse | FitView]]", colours: ViewColours, size: tuple[int, int]
+) -> Float[Tensor, "H W c"]:
+    """The mean of the photos in each texel, each with its exposure taken out, over scales where there are few; see
+    `spread`. looks: photos with the numbers that they have in `colours`.
+    """
+    gains = colours.gains
+    total = torch.zeros(*size, gains.shape[1] + 1, device=gains.device)
+    for index, look in looks:
+        gain, offset = colours.of(index)
+        trust = unpack_share(look.places.trust).square()[..., None]
+        # Where a pixel has no confidence the photo may hold anything; it is not scattered.
+        photo = look.photo * (1 / 255) if look.photo.dtype == torch.uint8 else look.photo
+        weighted = (trust * gain * (photo - offset), trust * gain.square().mean())
+        scatter(torch.cat(weighted, dim=2), look.places, total)
+    sums = total.permute(2, 0, 1)
+    return spread(sums[:-1], sums[-1]).permute(1, 2, 0).contiguous()
+
+
 @dataclass(frozen=True, eq=False)
 class Glimpse:
-    """Some of a view's pixels, of every so many rows and columns: what a coarse texture needs."""
+    """Some of a view's pixels, of every so many rows and columns, one sample each: what a coarse texture needs."""
 
     photo: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"]
     places: Places
-
-    def colours(self) -> Float[Tensor, "h w c"]:
-        """The photo as float in [0, 1], 0 where a pixel has no confidence."""
-        photo = self.photo.float() / 255 if self.photo.dtype == torch.uint8 else self.photo
-        return torch.where(self.places.trust[..., None] > 0, photo, 0.0)
 
 
 class Exposures:
@@ -78,7 +93,7 @@ class Exposures:
     def settle(self, prior: float) -> ViewColours:
         """Gains and offsets, in the gauge of `ViewColours`. `prior`: share of a view that holds it to 1 and 0."""
         for _ in range(ROUNDS if self.stride > 1 else 0):
-            texture = self._texture()
+            texture = photos_mean(enumerate(self.glimpses), self.colours, self.size)
             for index, glimpse in enumerate(self.glimpses):
                 image = look_up(texture, glimpse.places)
                 blocks = block_means(image, glimpse.photo, glimpse.places, self.shared, BLOCK // self.stride)
@@ -94,20 +109,11 @@ class Exposures:
         blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
         into.update(index, *blocks, prior * float(view.trust.sum()) / 255)
 
-    def _texture(self) -> Float[Tensor, "H W c"]:
-        """The photos' mean, each with its exposure taken out."""
-        total = torch.zeros(*self.size, self.colours.gains.shape[1], device=self.shared.device)
-        weight = torch.zeros(*self.size, 1, device=self.shared.device)
-        for index, glimpse in enumerate(self.glimpses):
-            gain, offset = self.colours.of(index)
-            trust = unpack_share(glimpse.places.trust).square()[..., None]
-            scatter(trust * gain * (glimpse.colours() - offset), glimpse.places, total)
-            scatter(trust * gain.square().mean(), glimpse.places, weight)
-        return spread(total.permute(2, 0, 1), weight[..., 0]).permute(1, 2, 0).contiguous()
-
 
 def _glimpse(view: FitView, stride: int) -> Glimpse:
+    samples = 1 if stride > 1 else view.samples
     low, high, trust, photo = (
-        field[::stride, ::stride].contiguous() for field in (view.low, view.high, view.trust, view.photo)
+        field[::stride, ::stride].contiguous()
+        for field in (view.low[:, :, :samples], view.high[:, :, :samples], view.trust, view.photo)
     )
     return Glimpse(photo, Places(low, high, trust))
