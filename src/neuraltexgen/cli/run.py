@@ -8,8 +8,9 @@ from typing import Annotated, Union
 
 import tyro
 
-from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, UVMaps
+from neuraltexgen.cli.commands import Evaluate, Fit, Info, Texture, UVMaps
 from neuraltexgen.cli.converting import Convert
+from neuraltexgen.cli.demonstrating import Demo
 from neuraltexgen.cli.doctoring import Doctor
 from neuraltexgen.cli.enhancing import Enhance
 from neuraltexgen.cli.losses import Losses
