@@ -16,7 +16,7 @@ from neuraltexgen.colour import BLOCK, ViewColours, clip_colours
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.kernels.packed import Scratch, look_up, scatter, scatter_trust
+from neuraltexgen.kernels.packed import Scratch, look_up, scatter
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
@@ -271,9 +271,10 @@ class _Run:
 
 def texel_weights(views: Views, size: tuple[int, int]) -> Float[Tensor, "H W"]:
     """How much each texel counts in the photos, by their confidence. Raises FitError: none does."""
-    weight = torch.zeros(size, device=views.device)
+    total = torch.zeros(*size, 1, device=views.device)
     for _, view in views.stream(range(len(views))):
-        weight += scatter_trust(view.places, size)
+        scatter(view.confidence[..., None], view.places, total)
+    weight = total[..., 0]
     if not bool((weight > 0).any()):
         raise FitError(
             "no photo sees the mesh with any confidence: nothing to fit",
