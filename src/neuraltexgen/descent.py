@@ -31,17 +31,18 @@ class PyramidDescent:
         self.gradient: Float[Tensor, "H W c"] = torch.zeros_like(self.composed)
         self._on_cuda: PyramidSteps | None = None
         if on_cuda(self.composed):
-            self.composed, self.gradient = (roomy(*self.composed.shape[:2], self.composed.device) for _ in range(2))
+            height, width = texture.settings.size
+            self.composed, self.gradient = (roomy(height, width, self.composed.device) for _ in range(2))
             self.compose()
             self._on_cuda = PyramidSteps(self.adam, Constants(betas, eps, self._decays(), MIDDLE))
 
     def step(self, rate: float) -> None:
         """One step of Adam at a learning rate, the regulariser's gradient included."""
         self.adam.param_groups[0]["lr"] = rate
-        if self.composed.device.type == "cpu" and self.composed.dtype == torch.float32:
-            self._step_on_cpu(rate)
-        elif self._on_cuda is not None:
+        if self._on_cuda is not None:
             self._on_cuda(rate, self.gradient, self.composed)
+        elif self.composed.device.type == "cpu" and self.composed.dtype == torch.float32:
+            self._step_on_cpu(rate)
         else:
             self.step_definition()
 
