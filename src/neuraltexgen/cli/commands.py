@@ -24,7 +24,6 @@ from neuraltexgen.cli.options import (
 )
 from neuraltexgen.cli.rows import left_out, left_out_rows, notes
 from neuraltexgen.cli.talk import Talk
-from neuraltexgen.demo import run_demo
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
 from neuraltexgen.export import ExportOptions
 from neuraltexgen.files import plain, write_json
@@ -38,6 +37,7 @@ from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.reconstruct import ReconstructSettings
 from neuraltexgen.training import TrainSettings
 from neuraltexgen.unwrap import MethodName, UnwrapSettings
+from neuraltexgen.update import check_job, keep_state
 from neuraltexgen.view_cache import ViewSettings
 
 MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
@@ -78,6 +78,8 @@ class Texture:
     """8 or 16 bit PNG, or EXR with 32-bit floats."""
     glb_image: Literal["png", "jpeg"] = "png"
     """The image inside the GLB."""
+    keep_state: bool = False
+    """Also write state.npz, so that `neuraltexgen update` can add photos or remove some; only for l2."""
     reading: Reading = field(default_factory=Reading)
     enhancing: Enhancing = field(default_factory=Enhancing)
     sampling: Sampling = field(default_factory=Sampling)
@@ -118,36 +120,17 @@ class Texture:
         )
 
     def run(self) -> None:
-        outcome = texture_capture(self.capture, self.out, self.job(), self.talk.progress)
+        job = self.job()
+        if self.keep_state:
+            check_job(job)
+        outcome = texture_capture(self.capture, self.out, job, self.talk.progress)
         files = (*outcome.files, *write_outcome(self.out, outcome))
+        if self.keep_state:
+            files += (keep_state(self.out, outcome, self.capture, self.talk.progress),)
         if self.resources.cache is None:
             shutil.rmtree(self.out / ".cache", ignore_errors=True)
         rows = (*summary(outcome), *left_out(outcome.scene.left_out), *notes(outcome.scene.notes))
         self.talk.rows((*rows, *self.talk.files(files)), metrics(outcome))
-
-
-@dataclass(frozen=True)
-class Demo:
-    """Make a room with a known texture, photograph it, texture it, and compare with the truth."""
-
-    out: Out = Path("demo_result")
-    """Where everything is written."""
-    device: str = "auto"
-    """auto (CUDA if there is one), cpu, cuda or cuda:1."""
-    talk: Talk = field(default_factory=Talk)
-
-    def run(self) -> None:
-        result = run_demo(self.out, self.device, self.talk.progress)
-        shutil.rmtree(self.out / ".cache", ignore_errors=True)
-        files = (*result.outcome.files, *write_outcome(self.out, result.outcome, (result.table,)))
-        rows = [
-            tuple("-" if c is None else f"{c:.2f}" if isinstance(c, float) else str(c) for c in r)
-            for r in result.table.rows
-        ]
-        self.talk.rows((*summary(result.outcome), *self.talk.files(files)), metrics(result.outcome) | result.figures)
-        self.talk.table(result.table.title, result.table.columns, rows)
-        if self.talk.plain:
-            print(f"\nThe result lies in {self.out}, its report in {self.out / 'report.html'}")
 
 
 @dataclass(frozen=True)
