@@ -6,7 +6,8 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from neuraltexgen.kernels.cpu.packed import FLAGS, SEGMENT, _bounds, _spans, tap
+from neuraltexgen.kernels.cpu.packed import _bounds, _spans, tap
+from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT
 from neuraltexgen.kernels.cpu.vectors import add_product, fetch_to_write, load16, store
 
 REACH = 2
