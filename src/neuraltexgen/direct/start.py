@@ -9,8 +9,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, ViewColours
-from neuraltexgen.kernels.packed import Places, look_up, scatter, scatter_trust, unpack_share
-from neuraltexgen.kernels.photometric import block_means
+from neuraltexgen.kernels.packed import Places, Scratch, look_up, scatter, scatter_trust, unpack_share
+from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, block_means, compare
 from neuraltexgen.views import FitView, Views
 
 COARSE = 120
@@ -19,7 +19,7 @@ COARSE = 120
 STRIDES = (1, 2, 4)
 """So that a block of BLOCK pixels still has a multiple of 8 of them, as its kernel wants."""
 
-ROUNDS = 12
+ROUNDS = 8
 """Turns of texture and exposures on the coarse texture; each looks at few pixels."""
 
 Planes = Float[Tensor, "c H W"]
@@ -46,20 +46,22 @@ def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
 
 
 def photos_mean(
-    looks: "Iterable[tuple[int, Glimpse | FitView]]", colours: ViewColours, size: tuple[int, int]
+    looks: Iterable[tuple[int, "Glimpse | FitView"]], colours: ViewColours, size: tuple[int, int]
 ) -> Float[Tensor, "H W c"]:
     """The mean of the photos in each texel, each with its exposure taken out, over scales where there are few; see
     `spread`. looks: photos with the numbers that they have in `colours`.
     """
-    gains = colours.gains
-    total = torch.zeros(*size, gains.shape[1] + 1, device=gains.device)
+    channels, device = colours.gains.shape[1], colours.gains.device
+    total = torch.zeros(*size, channels + 1, device=device)
+    scratch = Scratch()
     for index, look in looks:
-        gain, offset = colours.of(index)
-        trust = unpack_share(look.places.trust).square()[..., None]
-        # Where a pixel has no confidence the photo may hold anything; it is not scattered.
-        photo = look.photo * (1 / 255) if look.photo.dtype == torch.uint8 else look.photo
-        weighted = (trust * gain * (photo - offset), trust * gain.square().mean())
-        scatter(torch.cat(weighted, dim=2), look.places, total)
+        colour, trust = Colour(*colours.of(index)), look.places.trust
+        # Of a black render l2's gradient, downhill and as a sum, is confidence² x gain x (photo - offset).
+        black = torch.zeros(*trust.shape, channels, device=device)
+        scale = -0.5 * channels * int((trust > 0).sum())
+        found = compare(black, Target(look.photo, trust), colour, PhotoLosses(l2=1.0), scale, scratch=scratch)
+        weight = unpack_share(trust).square() * colour.gain.square().mean()
+        scatter(torch.cat((found.gradient, weight[..., None]), dim=2), look.places, total)
     sums = total.permute(2, 0, 1)
     return spread(sums[:-1], sums[-1]).permute(1, 2, 0).contiguous()
 
@@ -92,10 +94,11 @@ class Exposures:
 
     def settle(self, prior: float) -> ViewColours:
         """Gains and offsets, in the gauge of `ViewColours`. `prior`: share of a view that holds it to 1 and 0."""
+        scratch = Scratch()
         for _ in range(ROUNDS if self.stride > 1 else 0):
             texture = photos_mean(enumerate(self.glimpses), self.colours, self.size)
             for index, glimpse in enumerate(self.glimpses):
-                image = look_up(texture, glimpse.places)
+                image = look_up(texture, glimpse.places, scratch)
                 blocks = block_means(image, glimpse.photo, glimpse.places, self.shared, BLOCK // self.stride)
                 held = prior * float(glimpse.places.trust.sum()) / 255 * self.stride**2
                 self.colours.update(index, *blocks, held)
