@@ -24,6 +24,7 @@ from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import StyleSettings, check, stylise
+from neuraltexgen.transients import Transients, find_transients
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views, load_view
 
@@ -42,13 +43,14 @@ sub-pixel detail that several photos share has room."""
 class TrainSettings:
     """`texture_size`: side of a page in texels, None to choose it from the photos. `holdout`: see `holdout.held_out`.
 
-    `final_fit`: fit once more on all views after scoring, and keep that. `style`: go on towards the style of a picture
+    `transients`: leave out of the photos what the others don't show. `final_fit`: fit once more on all views after scoring, and keep that. `style`: go on towards the style of a picture
     after that. `memory`: GiB to keep within, None for half the machine's.
     """
 
     fit: FitSettings = FitSettings()
     texture_size: int | None = None
     holdout: str = "8"
+    transients: bool = False
     final_fit: bool = False
     style: StyleSettings | None = None
     device: str = "auto"
@@ -61,7 +63,7 @@ class Trained:
 
     `settings`: with the texture size and the solver in force. `train`, `held`: indices of the views. `seen`: texels
     that a training view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after
-    the colour fit, mean sharpness) of the held-out views.
+    the colour fit, mean sharpness) of the held-out views. `transients`: what was left out of the photos of `train`.
     """
 
     settings: TrainSettings
@@ -72,6 +74,7 @@ class Trained:
     seen: Mask
     scores: tuple[ViewScore, ...]
     curve: tuple[tuple[int, float, float], ...]
+    transients: Transients | None = None
 
     @property
     def mean(self) -> Score:
@@ -119,6 +122,11 @@ def train_and_score(
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
+    found = None
+    if settings.transients:
+        with clock.stage("transients"):
+            found = find_transients(views.subset(train), settings.fit.texture.size, progress)
+            views = views.hiding({paths[i]: mask for i, mask in zip(train, found.masks, strict=True)})
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
         beside = Beside(memory=memory)
@@ -144,7 +152,7 @@ def train_and_score(
         with clock.stage("style"):
             result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", beside=beside)
     seen = watch.seen.cpu().numpy()
-    return Trained(settings, views, train, held, result, seen, scores, curve)
+    return Trained(settings, views, train, held, result, seen, scores, curve, found)
 
 
 def automatic_size(footprints: Sequence[float], levels: int, pages: int = 1) -> int:

@@ -1,22 +1,15 @@
 """Where the direct solver starts: exposures settled on a coarse texture, and texels averaged over scales."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, ViewColours
-from neuraltexgen.kernels.packed import Places, look_up, scatter, scatter_trust, unpack_share
+from neuraltexgen.glimpses import glimpse_of, stride_for
+from neuraltexgen.kernels.packed import look_up, scatter, scatter_trust, unpack_share
 from neuraltexgen.kernels.photometric import block_means
 from neuraltexgen.views import FitView, Views
-
-COARSE = 120
-"""Pixels along a photo's shorter side that are enough to settle its exposure, about; every STRIDES'th is taken."""
-
-STRIDES = (1, 2, 4)
-"""So that a block of BLOCK pixels still has a multiple of 8 of them, as its kernel wants."""
 
 ROUNDS = 12
 """Turns of texture and exposures on the coarse texture; each looks at few pixels."""
@@ -44,19 +37,6 @@ def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
     return level[0]
 
 
-@dataclass(frozen=True, eq=False)
-class Glimpse:
-    """Some of a view's pixels, of every so many rows and columns: what a coarse texture needs."""
-
-    photo: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"]
-    places: Places
-
-    def colours(self) -> Float[Tensor, "h w c"]:
-        """The photo as float in [0, 1], 0 where a pixel has no confidence."""
-        photo = self.photo.float() / 255 if self.photo.dtype == torch.uint8 else self.photo
-        return torch.where(self.places.trust[..., None] > 0, photo, 0.0)
-
-
 class Exposures:
     """Exposures settled before anything else: photos and a coarse texture, in closed form in turn.
 
@@ -65,8 +45,8 @@ class Exposures:
 
     def __init__(self, views: Views, size: tuple[int, int], channels: int) -> None:
         height, width = views[0].photo.shape[:2]
-        self.stride = max(stride for stride in STRIDES if stride == 1 or min(height, width) >= stride * COARSE)
-        self.glimpses = [_glimpse(view, self.stride) for _, view in views.stream(range(len(views)))]
+        self.stride = stride_for(height, width)
+        self.glimpses = [glimpse_of(view, self.stride) for _, view in views.stream(range(len(views)))]
         coarser = 2 * self.stride if self.stride > 1 else 1  # about a texel for a pixel that is taken
         self.size = (max(1, size[0] // coarser), max(1, size[1] // coarser))
         self.colours = ViewColours(len(views), channels, views.device)
@@ -104,10 +84,3 @@ class Exposures:
             scatter(trust * gain * (glimpse.colours() - offset), glimpse.places, total)
             scatter(trust * gain.square().mean(), glimpse.places, weight)
         return spread(total.permute(2, 0, 1), weight[..., 0]).permute(1, 2, 0).contiguous()
-
-
-def _glimpse(view: FitView, stride: int) -> Glimpse:
-    low, high, trust, photo = (
-        field[::stride, ::stride].contiguous() for field in (view.low, view.high, view.trust, view.photo)
-    )
-    return Glimpse(photo, Places(low, high, trust))
