@@ -51,8 +51,8 @@ class Job:
     `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
     photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `density`
     observed takes the texels where the photos have their pixels, with new uvs by fast alone. `renderer` makes
-    the UV maps: a name for `make_renderer`. `explain` adds what the texture rests on. `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs;
-    None keeps them in the output folder, so that a killed run goes on.
+    the UV maps: a name for `make_renderer`. `explain`: also what the texture rests on. `cache`: a folder that keeps
+    enhanced photos, UV maps and uvs between runs; None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
@@ -156,10 +156,8 @@ def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Train
         size = trained.settings.fit.texture.size
         found = coverage(mesh, size)
         uvs = measure(mesh, size[1], found)
-    maps = None
-    if job.explain:
-        with clock.stage("explain"):
-            maps = texel_maps(trained.views.subset(trained.fitted), trained.result, progress)
+    with clock.stage("explain"):
+        maps = texel_maps(trained.views.subset(trained.fitted), trained.result) if job.explain else None
     if uvs.overlap > OVERLAP_SHARE:
         note = f"{found.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))

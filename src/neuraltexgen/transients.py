@@ -43,6 +43,7 @@ EXPOSURE_PRIOR = 0.03
 Image = Float[Tensor, "h w c"]
 Plane = Float[Tensor, "h w"]
 Texels = Float[Tensor, "H W c"]
+Mass = Float[Tensor, "H W 1"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ class _Search:
             self._expose(index, total, mass)
         self.colours.fix_gauge()
 
-    def _parts(self, index: int, weighted: bool = True) -> tuple[Texels, Texels]:
+    def _parts(self, index: int, weighted: bool = True) -> tuple[Texels, Mass]:
         """What one photo adds to the texture's sums: colours with its exposure taken out, and their weights."""
         glimpse = self.glimpses[index]
         gain, offset = self.colours.of(index)
@@ -126,7 +127,7 @@ class _Search:
         scatter(trust * gain.square().mean(), glimpse.places, mass)
         return total, mass
 
-    def _whole(self) -> tuple[Texels, Texels]:
+    def _whole(self) -> tuple[Texels, Mass]:
         """The texture's sums over all photos."""
         total, mass = self._parts(0)
         for index in range(1, len(self.glimpses)):
@@ -134,7 +135,7 @@ class _Search:
                 whole += part
         return total, mass
 
-    def _difference(self, index: int, total: Texels, mass: Texels) -> _Difference:
+    def _difference(self, index: int, total: Texels, mass: Mass) -> _Difference:
         """A photo against the texture of the others. Both as the coarse texture holds them and as they are, whichever
         is less: a photo that shows finer detail than a coarse texture does is not wrong.
         """
@@ -151,7 +152,7 @@ class _Search:
             sizes.append(_smoothed(left, known).square().mean(dim=2).sqrt())
         return _Difference(torch.where(known, torch.minimum(*sizes), 0.0), known)
 
-    def _expose(self, index: int, total: Texels, mass: Texels) -> None:
+    def _expose(self, index: int, total: Texels, mass: Mass) -> None:
         """Sets a photo's exposure from the pixels that still count."""
         glimpse = self.glimpses[index]
         image, _ = self._look(total, mass, glimpse.places)
@@ -161,7 +162,7 @@ class _Search:
         held = EXPOSURE_PRIOR * float(trust.sum()) / 255 * self.stride**2
         self.colours.update(index, *blocks, held)
 
-    def _look(self, total: Texels, mass: Texels, places: Places) -> tuple[Image, Plane]:
+    def _look(self, total: Texels, mass: Mass, places: Places) -> tuple[Image, Plane]:
         """The mean colour that sums hold at places, and its weight."""
         weight = _look_up_plane(mass, places)
         return look_up(total.contiguous(), places) / weight.clamp(min=1e-6)[..., None], weight
@@ -195,5 +196,5 @@ def _smoothed(image: Image, known: Bool[Tensor, "h w"]) -> Image:
     return means[..., :-1] / means[..., -1:].clamp(min=1e-6)
 
 
-def _look_up_plane(plane: Float[Tensor, "H W 1"], places: Places) -> Plane:
+def _look_up_plane(plane: Mass, places: Places) -> Plane:
     return look_up(plane.contiguous(), places)[..., 0]

@@ -196,7 +196,7 @@ class _Shelf:
             return self._held[path]
         view = load_view(path)
         if path in self._hidden:
-            view = view.without(spread_mask(self._hidden[path], tuple(view.trust.shape)))
+            view = view.without(spread_mask(self._hidden[path], view.photo.shape[:2]))
         view = view.to(device)
         with self._lock:
             if path not in self._held and view.nbytes <= self._left:
@@ -229,7 +229,7 @@ def enlarge_photo(view: FitView) -> FitView:
     )
 
 
-def spread_mask(mask: Mask, shape: tuple[int, int]) -> Bool[Tensor, "h w"]:
+def spread_mask(mask: Mask, shape: Sequence[int]) -> Bool[Tensor, "H W"]:
     """A mask of every k'th row and column, from the first ones on, for all pixels: each takes its nearest value."""
     rows, columns = (_nearest(side, kept) for side, kept in zip(shape, mask.shape, strict=True))
     return torch.from_numpy(mask)[rows][:, columns]

@@ -33,7 +33,7 @@ def write_explanation(
     for index, view in progress(views.stream(range(len(views))), "confidence", len(views)):
         mask = None
         if transients is not None:
-            mask = spread_mask(transients.masks[index], tuple(view.trust.shape)).numpy()
+            mask = spread_mask(transients.masks[index], view.trust.shape).numpy()
         picture = trusted(view.colours().cpu().numpy(), view.confidence.cpu().numpy(), mask)
         _write_jpeg(folder / "confidence" / _file_name(view.name), picture)
     made = [folder / f"{name}.png" for name, _ in pictures(maps)]

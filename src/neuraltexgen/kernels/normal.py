@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from neuraltexgen.kernels.cpu import normal as cpu_normal
-from neuraltexgen.kernels.cpu.normal import REACH
+from neuraltexgen.kernels.cpu.normal import REACH, SLOTS
 from neuraltexgen.kernels.packed import Places, unpack_uv
 
 OFFSETS = tuple((dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REACH + 1) if dy > 0 or dx >= 0)

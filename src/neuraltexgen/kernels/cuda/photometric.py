@@ -15,7 +15,7 @@ from neuraltexgen.kernels.cuda.lookup import BLOCK, add, blocks, jit, look, own_
 
 if TYPE_CHECKING:
     from neuraltexgen.kernels.packed import Places
-    from neuraltexgen.kernels.photometric import PhotoLosses, Stack
+    from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Stack
 
 try:
     import triton.language as tl  # pyright: ignore[reportMissingImports]
