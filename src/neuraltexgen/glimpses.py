@@ -18,7 +18,7 @@ STRIDES = (1, 2, 4)
 
 @dataclass(frozen=True, eq=False)
 class Glimpse:
-    """Some of a view's pixels, of every so many rows and columns: what a coarse texture needs."""
+    """Some of a view's pixels, of every so many rows and columns."""
 
     photo: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"]
     places: Places
@@ -35,8 +35,10 @@ def stride_for(height: int, width: int) -> int:
 
 
 def glimpse_of(view: FitView, stride: int) -> Glimpse:
-    """The pixels of every `stride`'th row and column, from the first ones on."""
+    """The pixels of every `stride`'th row and column, from the first ones on; of each one sample, if some are left out."""
+    samples = 1 if stride > 1 else view.samples
     low, high, trust, photo = (
-        field[::stride, ::stride].contiguous() for field in (view.low, view.high, view.trust, view.photo)
+        field[::stride, ::stride].contiguous()
+        for field in (view.low[:, :, :samples], view.high[:, :, :samples], view.trust, view.photo)
     )
     return Glimpse(photo, Places(low, high, trust))
