@@ -74,12 +74,12 @@ def prepare(work: Path) -> None:
     """The room's photos, UV maps and confidences, as the pipeline makes them."""
     from neuraltexgen.pipeline import mesh_key
     from neuraltexgen.readers import read_capture
-    from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
+    from neuraltexgen.synthetic import Planted, SyntheticSettings, make_scene, write_capture
     from neuraltexgen.unwrap import UnwrapSettings, unwrap
     from neuraltexgen.uvmap.raycast import RayCaster
     from neuraltexgen.view_cache import ViewSettings, prepare_views
 
-    room = SyntheticSettings(32, 192, 144, 4, detail=112, exposure_spread=0.1, pose_noise=(0.15, 0.003))
+    room = SyntheticSettings(32, 192, 144, 4, detail=112, planted=Planted(pose=(0.23, 4.6), exposure=0.1))
     with tempfile.TemporaryDirectory() as folder:
         scene = read_capture(write_capture(make_scene(room), Path(folder)))
         assert scene.mesh is not None

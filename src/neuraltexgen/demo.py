@@ -37,12 +37,12 @@ class DemoResult:
 
 
 def run_demo(
-    out: Path, device: str = "auto", progress: Progress = no_progress, settings: SyntheticSettings | None = None
+    out: Path, device: str = "auto", progress: Progress = no_progress, settings: SyntheticSettings = ROOM
 ) -> DemoResult:
     """Makes the capture in `out/capture`, textures it into `out`, and fits the published recipe for comparison."""
     clock = Clock()
     with clock.stage("make the scene"):
-        scene = make_scene(settings or ROOM)
+        scene = make_scene(settings)
         capture = write_capture(scene, out / "capture", progress)
     job = Job(views=ViewSettings(SAMPLES), train=TrainSettings(FitSettings(passes=PASSES), TEXTURE_SIZE, device=device))
     ours = texture_capture(capture, out, job, progress)

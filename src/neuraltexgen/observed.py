@@ -8,13 +8,11 @@ from jaxtyping import Bool, Float64, Int64
 
 from neuraltexgen.errors import UnwrapError
 from neuraltexgen.files import content_key
-from neuraltexgen.geometry import camera_centre, face_areas, project, transform
-from neuraltexgen.images import read_mask
-from neuraltexgen.scene import Camera, Mesh, View
-from neuraltexgen.sight import OMNIDIRECTIONAL, widest_cosine
+from neuraltexgen.geometry import face_areas
+from neuraltexgen.looks import look, places_on
+from neuraltexgen.scene import Mesh, View
 from neuraltexgen.types import Points, Progress, no_progress
 from neuraltexgen.uvmap.hits import FirstHits
-from neuraltexgen.visibility import BACK_SHARE
 
 SHARE = 0.9
 """The share of the views that see a place which sample it no finer: not the finest one, which may be a blurred pass."""
@@ -33,9 +31,6 @@ EXTRA_POINTS = 30_000
 MOST_PAIRS, FEWEST_VIEWS = 40_000_000, 64
 """Points times views that are looked at before views are thinned out, and how many of these are always left."""
 
-STEP = 1e-4
-"""Length, over the distance to the camera, of the steps on the surface whose images are measured."""
-
 
 def observed_density(mesh: Mesh, views: Sequence[View], progress: Progress = no_progress) -> Float64[np.ndarray, " f"]:
     """Per face, how many pixels a unit of its length gets in the photos: the root of pixels over area.
@@ -47,11 +42,9 @@ def observed_density(mesh: Mesh, views: Sequence[View], progress: Progress = no_
     changes nothing. Raises UnwrapError: no view sees the mesh; ImageError: a mask that can't be read or used.
     """
     points, owners = _places(mesh)
-    hits, tangents = FirstHits(mesh), _tangents(mesh)
-    found = []
+    hits, on_mesh = FirstHits(mesh), places_on(mesh, points, owners)
     chosen = _thinned(views, len(points))
-    for view in progress(chosen, "densities", len(chosen)):
-        found.append(_seen_by(view, hits, points, owners, tangents))
+    found = [look(view, hits, on_mesh) for view in progress(chosen, "densities", len(chosen))]
     at, values = (np.concatenate(parts) for parts in zip(*found)) if found else (np.empty(0, np.int64), np.empty(0))
     if len(at) == 0:
         raise UnwrapError(
@@ -86,69 +79,12 @@ def _places(mesh: Mesh) -> tuple[Points, Int64[np.ndarray, " p"]]:
     return a + s * (b - a) + t * (c - a), owners
 
 
-def _tangents(mesh: Mesh) -> Float64[np.ndarray, "f 2 3"]:
-    """Two orthonormal vectors in the plane of each face, their cross product its normal; of no use without an area."""
-    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
-    normal = _unit(np.cross(b - a, c - a))
-    along = _unit(b - a)
-    return np.stack([along, np.cross(normal, along)], axis=1)
-
-
 def _thinned(views: Sequence[View], points: int) -> list[View]:
     """The views by name, evenly thinned out where there are more than time is for."""
     ordered = sorted(views, key=lambda view: view.name)
     most = max(FEWEST_VIEWS, MOST_PAIRS // points)
     step = max(1.0, len(ordered) / most)
     return [ordered[int(i * step)] for i in range(min(len(ordered), most))]
-
-
-def _seen_by(
-    view: View, hits: FirstHits, points: Points, owners: Int64[np.ndarray, " p"], tangents: Float64[np.ndarray, "f 2 3"]
-) -> tuple[Int64[np.ndarray, " s"], Float64[np.ndarray, " s"]]:
-    """The points that a view sees, by index, and how many pixels a unit of length gets there."""
-    local = transform(view.cam_from_world, points)
-    index = np.flatnonzero(_in_image(view, local))
-    origin = (camera_centre(view.cam_from_world) - hits.centre) * hits.scale
-    rays = (points[index] - hits.centre) * hits.scale - origin
-    met = hits.faces(origin.astype(np.float32)[None], rays.astype(np.float32))
-    index = index[met == owners[index]]
-    local, frames = local[index], tangents[owners[index]] @ view.cam_from_world[:3, :3].T
-    facing = np.einsum("nk,nk->n", local, np.cross(frames[:, 0], frames[:, 1])) < 0
-    lengths = np.sqrt(_pixels_per_area(view.camera, local, frames))
-    use = np.isfinite(lengths) & (lengths > 0)
-    if (~facing).sum() <= BACK_SHARE * len(facing):
-        use &= facing
-    return index[use], lengths[use]
-
-
-def _in_image(view: View, local: Points) -> Bool[np.ndarray, " p"]:
-    """Which points in camera axes fall on a pixel that the view's mask leaves."""
-    camera = view.camera
-    # Past the corners a distortion polynomial may fold back into the image: such points are not seen.
-    result = local[:, 2] > widest_cosine(camera) * np.linalg.norm(local, axis=1)
-    with np.errstate(invalid="ignore"):
-        pixels = np.floor(project(camera, local[result]))
-        inside = np.all((pixels >= 0) & (pixels < (camera.width, camera.height)), axis=1)
-    if view.mask is not None:
-        mask = read_mask(view.mask, (camera.width, camera.height))
-        cols, rows = pixels[inside].astype(np.int64).T
-        inside[inside] = mask[rows, cols]
-    result[result] = inside
-    return result
-
-
-def _pixels_per_area(camera: Camera, local: Points, frames: Float64[np.ndarray, "p 2 3"]) -> Float64[np.ndarray, " p"]:
-    """How large in the image (pixels) a unit of area is at each point, by finite differences along its tangents.
-
-    So distance, slant and the lens all count, whatever the model. NaN where it has no image nearby.
-    """
-    step = STEP * np.linalg.norm(local, axis=1, keepdims=True)
-    start = project(camera, local)
-    across, down = (project(camera, local + step * frames[:, axis]) - start for axis in range(2))
-    if camera.model == OMNIDIRECTIONAL:
-        for moved in (across, down):
-            moved[:, 0] -= camera.width * np.round(moved[:, 0] / camera.width)  # a step over the image's closing edge
-    return np.abs(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]) / step[:, 0] ** 2
 
 
 def _upper(
@@ -168,7 +104,3 @@ def _kept_even(
     weight = np.cumsum(areas[seen][order])
     median = density[seen][order][np.searchsorted(weight, weight[-1] / 2)]
     return np.where(seen, np.clip(density, EVEN[0] * median, EVEN[1] * median), TOKEN * median)
-
-
-def _unit(vectors: Points) -> Points:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)

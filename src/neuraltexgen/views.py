@@ -142,6 +142,15 @@ class Views(Sequence[FitView]):
                 ahead.extend(pool.submit(self.__getitem__, index) for index in islice(coming, 1))
                 yield index, view
 
+    def held(self) -> list[FitView] | None:
+        """All views, if they lie on the device together for as long as these views do; else None."""
+        every = []
+        for index, view in self.stream(range(len(self))):
+            if not self._shelf.holds(self.files[index], view):
+                return None
+            every.append(view)
+        return every
+
     def subset(self, indices: Sequence[int]) -> "Views":
         """The views of some indices; what is in memory, and the budget for it, is shared with this one."""
         part = Views([self.files[i] for i in indices], self.device, 0)
@@ -156,6 +165,9 @@ class _Shelf:
         self._left = budget
         self._held: dict[Path, FitView] = {}
         self._lock = Lock()
+
+    def holds(self, path: Path, view: FitView) -> bool:
+        return self._held.get(path) is view
 
     def take(self, path: Path, device: torch.device) -> FitView:
         if path in self._held:

@@ -15,7 +15,7 @@ from neuraltexgen.doctor.table import GROSS, LENS
 from neuraltexgen.images import write_png
 from neuraltexgen.readers import read_capture
 from neuraltexgen.scene import Camera, Scene
-from neuraltexgen.synthetic import SyntheticSettings, make_scene, write_capture
+from neuraltexgen.synthetic import Planted, SyntheticSettings, make_scene, write_capture
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -44,7 +44,7 @@ GROSS_NAMES = [
 
 def room(folder: Path, params: tuple[float, ...]) -> Scene:
     settings = SyntheticSettings(
-        10, WIDTH, HEIGHT, 2, detail=120.0, lens="OPENCV", noise_sigma=0.01, exposure_spread=0.1
+        10, WIDTH, HEIGHT, 2, detail=120.0, lens="OPENCV", planted=Planted(noise=0.01, exposure=0.1)
     )
     scene = replace(make_scene(settings), camera=Camera("OPENCV", WIDTH, HEIGHT, params))
     return read_capture(write_capture(scene, folder / "capture"))

@@ -24,7 +24,6 @@ from neuraltexgen.cli.options import (
 )
 from neuraltexgen.cli.rows import left_out, left_out_rows, notes
 from neuraltexgen.cli.talk import Talk
-from neuraltexgen.demo import run_demo
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
 from neuraltexgen.export import ExportOptions
 from neuraltexgen.files import plain, write_json
@@ -132,30 +131,6 @@ class Texture:
             shutil.rmtree(self.out / ".cache", ignore_errors=True)
         rows = (*summary(outcome), *left_out(outcome.scene.left_out), *notes(outcome.scene.notes))
         self.talk.rows((*rows, *self.talk.files(files)), metrics(outcome))
-
-
-@dataclass(frozen=True)
-class Demo:
-    """Make a room with a known texture, photograph it, texture it, and compare with the truth."""
-
-    out: Out = Path("demo_result")
-    """Where everything is written."""
-    device: str = "auto"
-    """auto (CUDA if there is one), cpu, cuda or cuda:1."""
-    talk: Talk = field(default_factory=Talk)
-
-    def run(self) -> None:
-        result = run_demo(self.out, self.device, self.talk.progress)
-        shutil.rmtree(self.out / ".cache", ignore_errors=True)
-        files = (*result.outcome.files, *write_outcome(self.out, result.outcome, (result.table,)))
-        rows = [
-            tuple("-" if c is None else f"{c:.2f}" if isinstance(c, float) else str(c) for c in r)
-            for r in result.table.rows
-        ]
-        self.talk.rows((*summary(result.outcome), *self.talk.files(files)), metrics(result.outcome) | result.figures)
-        self.talk.table(result.table.title, result.table.columns, rows)
-        if self.talk.plain:
-            print(f"\nThe result lies in {self.out}, its report in {self.out / 'report.html'}")
 
 
 @dataclass(frozen=True)

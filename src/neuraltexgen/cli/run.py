@@ -8,12 +8,14 @@ from typing import Annotated, Union
 
 import tyro
 
-from neuraltexgen.cli.commands import Demo, Evaluate, Fit, Info, Texture, UVMaps
+from neuraltexgen.cli.commands import Evaluate, Fit, Info, Texture, UVMaps
 from neuraltexgen.cli.converting import Convert
+from neuraltexgen.cli.demonstrating import Demo
 from neuraltexgen.cli.doctoring import Doctor
 from neuraltexgen.cli.enhancing import Enhance
 from neuraltexgen.cli.losses import Losses
 from neuraltexgen.cli.reconstructing import Reconstruct
+from neuraltexgen.cli.suggesting import Suggest
 from neuraltexgen.cli.unwrapping import Unwrap
 from neuraltexgen.cli.updating import Update
 from neuraltexgen.errors import NeuralTexGenError
@@ -33,6 +35,7 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
     Annotated[UVMaps, tyro.conf.subcommand("uvmap")],
     Annotated[Fit, tyro.conf.subcommand("fit")],
     Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
+    Annotated[Suggest, tyro.conf.subcommand("suggest")],
     Annotated[Losses, tyro.conf.subcommand("losses")],
 ]
 

@@ -1,6 +1,5 @@
 """The made-up capture on disk: photos, mesh and cameras as a user's own would be, and the truth beside them."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from neuraltexgen.meshes import write_mesh
 from neuraltexgen.scene import Camera
 from neuraltexgen.synthetic.render import photograph
 from neuraltexgen.synthetic.scene import SyntheticScene
+from neuraltexgen.synthetic.truth import write_truth
 from neuraltexgen.types import Progress, no_progress
 
 COEFFICIENTS = {
@@ -26,19 +26,19 @@ COEFFICIENTS = {
 
 
 def write_capture(scene: SyntheticScene, folder: Path, progress: Progress = no_progress) -> Path:
-    """Writes images/, mesh.ply, truth/ and, last of all, transforms.json with the stated poses. Returns the folder.
+    """Writes images/, mesh.ply, truth/ and, last of all, transforms.json with the stated cameras. Returns the folder.
 
     Each file is written whole or not at all, so a capture that was cut short has no cameras and is not taken for one.
     """
-    names = [photo_name(index) for index in range(len(scene.poses))]
+    names = tuple(photo_name(index) for index in range(len(scene.poses)))
     for index in progress(range(len(names)), "taking photos", len(names)):
         write_png(folder / names[index], photograph(scene, index))
     write_mesh(folder / "mesh.ply", scene.mesh)
-    _write_truth(scene, folder / "truth")
+    write_truth(scene, names, folder)
     frames = [
         {"file_path": name, "transform_matrix": _world_from_gl(pose)} for name, pose in zip(names, scene.stated_poses)
     ]
-    write_json(folder / "transforms.json", {**_lens(scene.camera), "frames": frames})
+    write_json(folder / "transforms.json", {**_lens(scene.stated_camera), "frames": frames})
     return folder
 
 
@@ -56,27 +56,3 @@ def _lens(camera: Camera) -> dict[str, Any]:
 
 def _world_from_gl(cam_from_world: Float64[np.ndarray, "4 4"]) -> list[list[float]]:
     return (invert_pose(cam_from_world) @ CV_FROM_GL).tolist()
-
-
-def _write_truth(scene: SyntheticScene, folder: Path) -> None:
-    """The albedo images, exact, and truth.json: settings, surfaces with their faces, true poses, exposures."""
-    surfaces = []
-    faces = np.bincount(scene.face_surfaces, minlength=len(scene.surfaces.rectangles))
-    for index, rectangle in enumerate(scene.surfaces.rectangles):
-        albedo = f"albedo/{index:02d}_{rectangle.thing}_{rectangle.side}.png".replace(" ", "_")
-        write_png(folder / albedo, scene.surfaces.albedo(index).astype(np.float32) / 255)
-        surfaces.append(
-            {
-                "albedo": albedo,
-                "origin": rectangle.origin.tolist(),
-                "right": rectangle.right.tolist(),
-                "down": rectangle.down.tolist(),
-                "first_face": int(faces[:index].sum()),
-                "faces": int(faces[index]),
-            }
-        )
-    views = [
-        {"photo": photo_name(i), "cam_from_world": pose.tolist(), "gain": gain.tolist(), "offset": offset.tolist()}
-        for i, (pose, gain, offset) in enumerate(zip(scene.poses, scene.gains, scene.offsets))
-    ]
-    write_json(folder / "truth.json", {"settings": asdict(scene.settings), "surfaces": surfaces, "views": views})

@@ -33,9 +33,9 @@ def render_view(scene: SyntheticScene, index: int) -> Float32[np.ndarray, "h w 3
 def photograph(scene: SyntheticScene, index: int) -> Float32[np.ndarray, "h w 3"]:
     """View `index` as `write_capture` stores it, before rounding: render * gain + offset + noise, clipped to [0, 1]."""
     image = render_view(scene, index) * scene.gains[index] + scene.offsets[index]
-    if scene.settings.noise_sigma > 0:
+    if scene.settings.planted.noise > 0:
         rng = np.random.default_rng([scene.settings.seed, 7, index])
-        image += scene.settings.noise_sigma * rng.standard_normal(image.shape, np.float32)
+        image += scene.settings.planted.noise * rng.standard_normal(image.shape, np.float32)
     return np.clip(image, 0, 1)
 
 

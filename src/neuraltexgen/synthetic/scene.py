@@ -1,6 +1,6 @@
 """The made-up capture: a room whose texture, cameras and faults are all known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32
@@ -8,7 +8,9 @@ from jaxtyping import Float32, Float64, Int32
 from neuraltexgen.scene import Camera, Mesh
 from neuraltexgen.synthetic.layout import Rectangle, furnished_room
 from neuraltexgen.synthetic.light import bake_light
+from neuraltexgen.synthetic.misstate import exposures, misstated_camera, misstated_poses
 from neuraltexgen.synthetic.paint import paint_surfaces
+from neuraltexgen.synthetic.planted import Planted
 from neuraltexgen.synthetic.settings import SyntheticSettings, make_camera
 from neuraltexgen.synthetic.surfaces import Surfaces, join_surfaces, mean_colours
 from neuraltexgen.synthetic.walk import choose_poses
@@ -22,9 +24,9 @@ GRID = 0.145
 class SyntheticScene:
     """The room, its cameras, and the truth that a fit should find.
 
-    `face_surfaces[i]` is the index in `surfaces.rectangles` of the rectangle that face i lies on. `poses` are
-    cam_from_world, the true ones; `stated_poses` hold the planted error. View i's photo is render * `gains[i]` +
-    `offsets[i]` per channel; over the views the gains' geometric mean is 1 and the offsets' mean 0.
+    `face_surfaces[i]` is the index in `surfaces.rectangles` of the rectangle that face i lies on. `camera` and `poses`
+    (cam_from_world) are the true ones; `stated_camera` and `stated_poses` hold the planted errors. View i's photo is
+    render * `gains[i]` + `offsets[i]` per channel; over the views the gains' geometric mean is 1, the offsets' mean 0.
     """
 
     settings: SyntheticSettings
@@ -36,6 +38,11 @@ class SyntheticScene:
     stated_poses: Float64[np.ndarray, "v 4 4"]
     gains: Float32[np.ndarray, "v 3"]
     offsets: Float32[np.ndarray, "v 3"]
+
+    @property
+    def stated_camera(self) -> Camera:
+        """The camera as the capture states it: with the planted error of its focal length."""
+        return misstated_camera(self.camera, self.settings.planted.focal)
 
     def known_colour(
         self, face_ids: Int32[np.ndarray, " n"], points: Points, footprint: float = 0.0
@@ -55,18 +62,18 @@ def make_scene(settings: SyntheticSettings) -> SyntheticScene:
     mesh, face_surfaces = _scan(rectangles)
     camera = make_camera(settings)
     poses = choose_poses(rectangles, settings, np.random.default_rng([settings.seed, 2]))
-    gains, offsets = _exposures(settings, np.random.default_rng([settings.seed, 3]))
-    return SyntheticScene(
-        settings,
-        mesh,
-        face_surfaces,
-        join_surfaces(rectangles, lit),
-        camera,
-        poses,
-        _misstate(poses, settings.pose_noise, np.random.default_rng([settings.seed, 4])),
-        gains,
-        offsets,
-    )
+    even = np.ones((settings.views, 3), np.float32)
+    surfaces = join_surfaces(rectangles, lit)
+    clean = SyntheticScene(settings, mesh, face_surfaces, surfaces, camera, poses, poses, even, 0 * even)
+    return with_planted(clean, settings.planted)
+
+
+def with_planted(scene: SyntheticScene, planted: Planted) -> SyntheticScene:
+    """The same room and the same cameras with other errors: as if made with them, and much quicker."""
+    settings = replace(scene.settings, planted=planted)
+    gains, offsets = exposures(settings.views, planted.exposure, np.random.default_rng([settings.seed, 3]))
+    stated = misstated_poses(scene.poses, planted.pose, np.random.default_rng([settings.seed, 4]))
+    return replace(scene, settings=settings, stated_poses=stated, gains=gains, offsets=offsets)
 
 
 def _scan(rectangles: tuple[Rectangle, ...]) -> tuple[Mesh, Int32[np.ndarray, " f"]]:
@@ -89,39 +96,3 @@ def _scan(rectangles: tuple[Rectangle, ...]) -> tuple[Mesh, Int32[np.ndarray, " 
     _, kept, joined = np.unique(key, axis=0, return_index=True, return_inverse=True)
     mesh = Mesh(points[kept], joined.reshape(-1)[np.concatenate(faces)].astype(np.int32))
     return mesh, np.concatenate(owners)
-
-
-def _exposures(
-    settings: SyntheticSettings, rng: np.random.Generator
-) -> tuple[Float32[np.ndarray, "v 3"], Float32[np.ndarray, "v 3"]]:
-    """Gains and offsets: mostly brightness, a third of it white balance, a tenth of it offsets."""
-    brightness, balance, offset = (rng.standard_normal((settings.views, n)) for n in (1, 3, 3))
-    gains = settings.exposure_spread * (brightness + balance / 3)
-    offsets = settings.exposure_spread / 10 * offset
-    return (
-        np.exp(gains - gains.mean(axis=0)).astype(np.float32),
-        (offsets - offsets.mean(axis=0)).astype(np.float32),
-    )
-
-
-def _misstate(
-    poses: Float64[np.ndarray, "v 4 4"], pose_noise: tuple[float, float], rng: np.random.Generator
-) -> Float64[np.ndarray, "v 4 4"]:
-    """The poses with small turns and shifts of the camera, in its own axes."""
-    degrees, metres = pose_noise
-    turns = np.radians(degrees) * rng.standard_normal((len(poses), 3))
-    shifts = metres * rng.standard_normal((len(poses), 3))
-    if degrees == 0 and metres == 0:
-        return poses.copy()
-    errors = np.tile(np.eye(4), (len(poses), 1, 1))
-    errors[:, :3, :3] = [_rotation(turn) for turn in turns]
-    errors[:, :3, 3] = shifts
-    return errors @ poses
-
-
-def _rotation(turn: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:
-    """The rotation about `turn` by its length in radians (Rodrigues)."""
-    angle = float(np.linalg.norm(turn))
-    x, y, z = turn / max(angle, 1e-300)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross

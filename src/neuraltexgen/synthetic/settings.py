@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.scene import Camera
+from neuraltexgen.synthetic.planted import Planted
 
 LENSES = {"PINHOLE": 0, "OPENCV": 4, "FULL_OPENCV": 8, "OPENCV_FISHEYE": 4}
 """The camera models that `write_capture` can store, and how many distortion coefficients each takes."""
@@ -12,13 +13,11 @@ LENSES = {"PINHOLE": 0, "OPENCV": 4, "FULL_OPENCV": 8, "OPENCV_FISHEYE": 4}
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """The size of the capture, and the faults to plant in it.
+    """The size of the capture, and the errors to plant in it.
 
-    `supersampling`: rays along each side of a pixel. `detail`: albedo pixels per metre. `noise_sigma` and
-    `exposure_spread` are in units of the photo's range [0, 1]; the spread is the standard deviation of the log gain of
-    a view. `pose_noise`: standard deviations (degrees, metres) of the error in the stated poses. `distortion`: the
-    coefficients of the camera model `lens`, in COLMAP's order; empty means all 0. `hfov`: horizontal field of view in
-    degrees before distortion. Raises ConfigError: a number out of range, an unknown lens.
+    `supersampling`: rays along each side of a pixel. `detail`: albedo pixels per metre. `distortion`: the coefficients
+    of the camera model `lens`, in COLMAP's order; empty means all 0. `hfov`: horizontal field of view in degrees before
+    distortion. Raises ConfigError: a number out of range, an unknown lens.
     """
 
     views: int = 48
@@ -27,20 +26,18 @@ class SyntheticSettings:
     supersampling: int = 5
     seed: int = 0
     detail: float = 400.0
-    noise_sigma: float = 0.0
-    exposure_spread: float = 0.0
-    pose_noise: tuple[float, float] = (0.0, 0.0)
     lens: str = "PINHOLE"
     distortion: tuple[float, ...] = ()
     hfov: float = 65.0
+    planted: Planted = Planted()
 
     def __post_init__(self) -> None:
         if min(self.views, self.width, self.height, self.supersampling) < 1:
             raise ConfigError("synthetic: views, width, height and supersampling must be at least 1")
         if not 20 <= self.detail <= 4000 or not 10 <= self.hfov <= 120:
             raise ConfigError(f"synthetic: detail {self.detail} or hfov {self.hfov} is outside 20..4000 or 10..120")
-        if self.seed < 0 or min(self.noise_sigma, self.exposure_spread, *self.pose_noise) < 0:
-            raise ConfigError("synthetic: the seed and every amount of noise must be 0 or more")
+        if self.seed < 0:
+            raise ConfigError(f"synthetic: the seed must be 0 or more, got {self.seed}")
         if self.lens not in LENSES:
             raise ConfigError(f"synthetic: unknown lens {self.lens!r}", fix=f"one of {', '.join(LENSES)}")
         if self.distortion and len(self.distortion) != LENSES[self.lens]:
