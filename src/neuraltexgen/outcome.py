@@ -17,6 +17,7 @@ from neuraltexgen.files import plain, write_json
 from neuraltexgen.metrics import Score
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.report import Comparison, Curve, Report, Series, Table, write_report
+from neuraltexgen.types import T
 from neuraltexgen.unwrap.words import figure_rows
 
 PACKAGES = ("neuraltexgen", "torch", "numpy", "numba", "pycolmap", "embreex", "xatlas")
@@ -158,7 +159,7 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
     )
 
 
-def pictured(views: Sequence[int]) -> list[int]:
+def pictured(views: Sequence[T]) -> list[T]:
     """Those of some views that the report shows as pictures, spread evenly."""
     return [views[i] for i in np.unique(np.linspace(0, len(views) - 1, COMPARISONS).round().astype(int))]
 
