@@ -66,7 +66,7 @@ class StackedViews:
             torch.zeros(count, 3, device=device),
             torch.ones(count, device=device),
             cuda.shares(losses, counts),
-            (HUBER_DELTA, CHARBONNIER_EPSILON),
+            cuda.form_of(losses, (HUBER_DELTA, CHARBONNIER_EPSILON)),
         )
         self._exposure = None
         if shared is not None:
@@ -123,10 +123,11 @@ class StackedViews:
         if self._exposure is not None and self._plan.exposed:
             # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.
             cuda_exposure.fit_exposures(texture, table, chosen, self._terms, self._exposure)
-        field = cuda.residuals(texture, table, chosen, self._terms)
-        if self._plan.measured:
+        measured = self._plan.measured
+        losses, field = cuda.add_gradients(texture, table, chosen, self._terms, into, keep=measured)
+        self._losses.index_copy_(0, chosen, losses)
+        if measured and field is not None:
             self._ratios.index_copy_(0, chosen, cuda_exposure.sharpness(field, table, chosen, ROWS))
-        self._losses.index_copy_(0, chosen, cuda.slopes(field, table, chosen, self._terms, into))
 
 
 def _shape(view: FitView) -> Shape:

@@ -9,6 +9,7 @@ import pytest
 
 PROGRAM = """
 import torch
+from neuraltexgen.kernels.cuda import packed as cuda_packed
 from neuraltexgen.kernels.cuda import photometric as cuda
 from neuraltexgen.kernels.packed import Places, look_up_definition, pack_uv, scatter_definition
 from neuraltexgen.kernels.photometric import *
@@ -36,13 +37,13 @@ for size, photo, samples, unseen, floats in (
     for index in range(2):
         one = Places(*(part[index] for part in places))
         image = look_up_definition(texture, one)
-        torch.testing.assert_close(cuda.look_up(texture, one), image, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(cuda_packed.look_up(texture, one), image, rtol=1e-5, atol=1e-6)
         shown = Colour(*(part[index] for part in colour))
         part = compare_definition(image, Target(picture[index], one.trust), shown, LOSSES, float(stack.weight[index]))
         torch.testing.assert_close(loss[index], part.loss, rtol=1e-5, atol=1e-7)
         scatter_definition(part.gradient, one, expected)
         alone, apart = torch.zeros_like(texture), torch.zeros_like(texture)
-        cuda.scatter(part.gradient, one, alone)
+        cuda_packed.scatter(part.gradient, one, alone)
         scatter_definition(part.gradient, one, apart)
         torch.testing.assert_close(alone, apart, rtol=1e-4, atol=1e-5 * float(apart.abs().max() + 1e-9))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max() + 1e-9))

@@ -12,8 +12,7 @@ from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 from torch import Tensor
 
 from neuraltexgen.kernels.cpu import packed as cpu_packed
-from neuraltexgen.kernels.cuda import photometric as cuda
-from neuraltexgen.kernels.cuda import scatter as cuda_scatter
+from neuraltexgen.kernels.cuda import packed as cuda
 from neuraltexgen.kernels.sample import render_definition, splat
 
 CODES = 1 << 20
@@ -88,7 +87,7 @@ def scatter_weight(weight: Float32[Tensor, "h w"], places: Places, size: tuple[i
     """How much each texel counts in the weighted pixels that have confidence; size = (H, W). On CUDA by a twin."""
     result = torch.zeros(*size, 1, device=weight.device)
     if weight.device.type == "cuda":
-        cuda_scatter.scatter_weight(weight, places, result[..., 0])
+        cuda.scatter_weight(weight, places, result[..., 0])
         return result[..., 0]
     scatter(weight[..., None], places, result)
     return result[..., 0]

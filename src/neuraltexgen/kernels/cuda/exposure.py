@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, no_type_check
 import torch
 from torch import Tensor
 
-from neuraltexgen.kernels.cuda.lookup import blocks, corner, jit, mix
+from neuraltexgen.kernels.cuda.lookup import BYTE, blocks, corner, jit, mix
 from neuraltexgen.kernels.cuda.photometric import Table, Terms, address
 
 try:
@@ -87,13 +87,15 @@ def _block_sums(
         col = tl.minimum((u * texture_width).to(tl.int32), texture_width - 1)
         row = tl.minimum((v * texture_height).to(tl.int32), texture_height - 1)
         count += tl.load(shared + row.to(tl.int64) * texture_width + col, mask=known, other=0).to(tl.float32)
-    weight = (bits.to(tl.float32) / 255 * (count / SAMPLES))[:, None]
+    weight = (bits.to(tl.float32) * BYTE * (count / SAMPLES))[:, None]
     seen = weight > 0
     picture = tl.load(photo + place[:, None] * 3 + channel, mask=seen & (channel < 3), other=0).to(tl.float32)
     if not FLOATS:
-        picture = picture / 255
+        picture = picture * BYTE
     shown = tl.where(channel < 3, image / SAMPLES, 1.0)
-    here = sums + ((tl.program_id(2) * tl.num_programs(1) + tl.program_id(1)) * tl.num_programs(0) + tl.program_id(0)) * 8
+    here = (
+        sums + ((tl.program_id(2) * tl.num_programs(1) + tl.program_id(1)) * tl.num_programs(0) + tl.program_id(0)) * 8
+    )
     lane = tl.arange(0, 4)
     tl.store(here + lane, tl.sum(tl.where(seen, weight * shown, 0.0), axis=0))
     tl.store(here + 4 + lane, tl.sum(tl.where(seen, weight * picture, 0.0), axis=0))
@@ -159,7 +161,7 @@ def _grey(field, photo, share, place, known, FLOATS: tl.constexpr):
     there = known[:, None] & (channel < 3)
     picture = tl.load(photo + place[:, None] * 3 + channel, mask=there, other=0).to(tl.float32)
     if not FLOATS:
-        picture = picture / 255
+        picture = picture * BYTE
     apart = tl.load(field + place[:, None] * 4 + channel, mask=there, other=0.0)
     shown = picture + apart / tl.where(known, share, 1.0)[:, None]
     return tl.sum(shown, axis=1) / 3, tl.sum(picture, axis=1) / 3
@@ -177,9 +179,9 @@ def _gradients(
     x, y = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1) * EVERY
     place = y * width + x
     inside = place + 1 < tl.where(y + 1 < height, y * width + width, 0)
-    here = tl.load(trust + place, mask=inside, other=0).to(tl.float32) / 255
-    right = tl.load(trust + place + 1, mask=inside, other=0).to(tl.float32) / 255
-    below = tl.load(trust + place + width, mask=inside, other=0).to(tl.float32) / 255
+    here = tl.load(trust + place, mask=inside, other=0).to(tl.float32) * BYTE
+    right = tl.load(trust + place + 1, mask=inside, other=0).to(tl.float32) * BYTE
+    below = tl.load(trust + place + width, mask=inside, other=0).to(tl.float32) * BYTE
     known = (here > 0) & (right > 0) & (below > 0)
     render, picture = _grey(own, photo, here, place, known, FLOATS)
     render_right, picture_right = _grey(own, photo, right, place + 1, known, FLOATS)

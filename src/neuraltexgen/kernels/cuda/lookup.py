@@ -23,6 +23,9 @@ except ImportError:  # no CUDA build of PyTorch: the twins are never called
 BLOCK = 256
 """Pixels or texels of one program."""
 
+BYTE = 1 / 255 if triton is None else tl.constexpr(1 / 255)
+"""What a step of 8-bit photos and confidences is."""
+
 NUMBERS = ("width", "height", "pixels", "texture_width", "texture_height", "count", "phase")
 """Arguments that Triton would compile anew for when they are 1, or a multiple of 16."""
 

@@ -1,6 +1,7 @@
 """Triton twins of `kernels.photometric`, for many views of one size at once, float32 and 3 channels.
 
-A minibatch is two launches: residuals, then their slopes scattered into the texture. Views are read where they lie.
+A minibatch is two launches, residuals and then their slopes scattered into the texture, or one where no loss looks at
+neighbours. Views are read where they lie.
 """
 
 from __future__ import annotations  # tl is a name only where Triton is; its interpreter wants no quotes
@@ -11,19 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neuraltexgen.kernels.cuda.lookup import BLOCK, add, blocks, jit, look, own_padded, padded
+from neuraltexgen.kernels.cuda.lookup import BLOCK, BYTE, add, blocks, jit, look, own_padded, padded
 
 if TYPE_CHECKING:
-    from neuraltexgen.kernels.packed import Places
-    from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Stack
+    from neuraltexgen.kernels.photometric import PhotoLosses, Stack
 
 try:
     import triton.language as tl  # pyright: ignore[reportMissingImports]
 except ImportError:  # no CUDA build of PyTorch: the twins are never called
     tl: Any = None
 
-LAUNCH_PIXELS = 1 << 22
-"""Of so many pixels the residuals are held at a time: they stay in the device's cache until their slopes are taken."""
+LAUNCH_PIXELS = 1 << 24
+"""Of so many pixels the residuals are held at a time, in 256 MiB."""
 
 
 class Table(NamedTuple):
@@ -38,18 +38,27 @@ class Table(NamedTuple):
     floats: bool
 
 
+class Form(NamedTuple):
+    """Huber's delta, Charbonnier's epsilon; is either of the two among the losses, and do any look at neighbours."""
+
+    delta: float
+    epsilon: float
+    robust: bool
+    pairs: bool
+
+
 class Terms(NamedTuple):
-    """What a view's losses and their gradient are made with, v before each field's own axes: see `terms_of`.
+    """What views' losses and their gradients are made with.
 
     gain, offset (v 3); weight (v): of its gradient; `losses` (v 6): of a pixel by l1, l2, huber and charbonnier, of a pair
-    across and down. `bends`: Huber's delta and Charbonnier's epsilon.
+    across and down.
     """
 
     gain: Tensor
     offset: Tensor
     weight: Tensor
     losses: Tensor
-    bends: tuple[float, float]
+    form: Form
 
 
 def photometric_pass(
@@ -63,8 +72,7 @@ def photometric_pass(
     every, shown = torch.arange(len(stack.weight), device=result.device), padded(texture)
     loss = torch.empty_like(stack.weight)
     for chosen in every.split(views_per_launch(table)):
-        field = residuals(shown, table, chosen, terms)
-        loss[chosen] = slopes(field, table, chosen, terms, into)
+        loss[chosen], _ = add_gradients(shown, table, chosen, terms, into)
     if own is None:
         result += into[..., :3]
     return loss
@@ -90,9 +98,15 @@ def terms_of(stack: Stack, losses: PhotoLosses, bends: tuple[float, float]) -> T
     """What views that lie one behind the other are compared by."""
     counts = stack.counts if stack.counts is not None else count_pairs(stack.places.trust)
     colour = stack.colour
+    form = form_of(losses, bends)
     return Terms(
-        colour.gain.contiguous(), colour.offset.contiguous(), stack.weight, shares(losses, counts), bends
+        colour.gain.contiguous(), colour.offset.contiguous(), stack.weight, shares(losses, counts), form
     )  # fmt: skip
+
+
+def form_of(losses: PhotoLosses, bends: tuple[float, float]) -> Form:
+    """What kernels are compiled for."""
+    return Form(*bends, losses.huber > 0 or losses.charbonnier > 0, losses.gradient_l1 > 0)
 
 
 def shares(losses: PhotoLosses, counts: Tensor) -> Tensor:
@@ -108,18 +122,24 @@ def count_pairs(trust: Tensor) -> Tensor:
     return torch.stack([mask.sum(dim=(1, 2)) for mask in (known, across, down)], dim=1).clamp(min=1).float()
 
 
-def residuals(texture: Tensor, table: Table, chosen: Tensor, terms: Terms) -> Tensor:
-    """(b h w 4): confidence x (gain x render + offset - photo) of b views of a table; 0 without confidence.
-
-    texture: (H W 4).
+def add_gradients(
+    texture: Tensor, table: Table, chosen: Tensor, terms: Terms, result: Tensor, keep: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """The losses of b views of a table (b), and, if they are there or asked for by `keep`, their residuals (b h w 4):
+    confidence x (gain x render + offset - photo). The gradients are added to `result`; textures are (H W 4).
     """
-    pixels = table.height * table.width
-    field = torch.empty(len(chosen), table.height, table.width, 4, device=texture.device)
+    form, pixels = terms.form, table.height * table.width
+    shape = (len(chosen), table.height, table.width, 4) if form.pairs or keep else (1, 1, 1, 4)
+    field = torch.empty(shape, device=texture.device)
+    sums = torch.empty(len(chosen), blocks(pixels), device=texture.device)
     _residual[(blocks(pixels), len(chosen))](
-        texture, table.addresses, chosen, terms.gain, terms.offset, field, texture.shape[1], texture.shape[0], pixels,
-        table.samples, table.floats, BLOCK,
+        texture, table.addresses, chosen, terms.gain, terms.offset, terms.weight, terms.losses, field, result, sums,
+        texture.shape[1], texture.shape[0], pixels, form.delta, form.epsilon, form.robust, table.samples, table.floats,
+        form.pairs or keep, not form.pairs, BLOCK,
     )  # fmt: skip
-    return field
+    if form.pairs:
+        return slopes(field, table, chosen, terms, result), field
+    return sums.sum(dim=1), field if keep else None
 
 
 def slopes(field: Tensor, table: Table, chosen: Tensor, terms: Terms, result: Tensor) -> Tensor:
@@ -128,7 +148,7 @@ def slopes(field: Tensor, table: Table, chosen: Tensor, terms: Terms, result: Te
     sums = torch.empty(len(chosen), blocks(pixels), device=field.device)
     _slopes[(blocks(pixels), len(chosen))](
         field, table.addresses, chosen, terms.gain, terms.weight, terms.losses, result, sums, result.shape[1],
-        result.shape[0], table.width, pixels, *terms.bends, table.samples, BLOCK,
+        result.shape[0], table.width, pixels, *terms.form, table.samples, BLOCK,
     )  # fmt: skip
     return sums.sum(dim=1)
 
@@ -142,38 +162,9 @@ def compare(image: Tensor, photo: Tensor, trust: Tensor, terms: Terms) -> tuple[
     gradient, sums = torch.empty_like(field), torch.empty(blocks(height * width), device=field.device)
     _compare[(len(sums),)](
         field, trust.contiguous(), terms.gain, terms.weight, terms.losses, gradient, sums, width, height * width,
-        *terms.bends, BLOCK,
+        *terms.form, BLOCK,
     )  # fmt: skip
     return sums.sum(), gradient[..., :3]
-
-
-def look_up(texture: Tensor, places: Places) -> Tensor:
-    """(H W 3), packed places (h w ...) -> (h w 3)."""
-    height, width, samples = places.high.shape
-    image = torch.empty(height, width, 4, device=texture.device)
-    _look_up[(blocks(height * width),)](
-        padded(texture), codes(places), places.high, places.trust, image, texture.shape[1], texture.shape[0],
-        height * width, samples, BLOCK,
-    )  # fmt: skip
-    return image[..., :3].contiguous()
-
-
-def scatter(gradient: Tensor, places: Places, result: Tensor) -> None:
-    """Adds the adjoint of `look_up` applied to `gradient` (h w 3) to `result` (H W 3)."""
-    own = own_padded(result)
-    into = torch.zeros(*result.shape[:2], 4, device=result.device) if own is None else own
-    height, width, samples = places.high.shape
-    _scatter[(blocks(height * width),)](
-        F.pad(gradient, (0, 1)), codes(places), places.high, places.trust, into,
-        result.shape[1], result.shape[0], height * width, samples, BLOCK,
-    )  # fmt: skip
-    if own is None:
-        result += into[..., :3]
-
-
-def codes(places: Places) -> Tensor:
-    """The lower 16 bits of u, and above them those of v, as one number."""
-    return places.low.contiguous().view(torch.int32)
 
 
 @jit
@@ -192,8 +183,9 @@ def address(table, view, FIELD: tl.constexpr, floats: tl.constexpr):
 @jit
 @no_type_check
 def _residual(
-    texture, table, chosen, gains, offsets, field, texture_width, texture_height, pixels,
-    SAMPLES: tl.constexpr, FLOATS: tl.constexpr, BLOCK: tl.constexpr,
+    texture, table, chosen, gains, offsets, weights, losses, field, result, sums, texture_width, texture_height, pixels,
+    delta, epsilon, ROBUST: tl.constexpr, SAMPLES: tl.constexpr, FLOATS: tl.constexpr, KEPT: tl.constexpr,
+    SCATTERED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     number = tl.program_id(1)
     view = tl.load(chosen + number)
@@ -201,7 +193,7 @@ def _residual(
     trust, photo = address(table, view, 2, FLOATS), address(table, view, 3, FLOATS)
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < pixels
-    share = tl.load(trust + place, mask=inside, other=0).to(tl.float32) / 255
+    share = tl.load(trust + place, mask=inside, other=0).to(tl.float32) * BYTE
     known = share > 0
     channel = tl.arange(0, 4)[None, :]
     image = look(texture, low, high, place, known, texture_width, texture_height, SAMPLES, BLOCK)
@@ -210,104 +202,101 @@ def _residual(
     offset = tl.load(offsets + view * 3 + channel, mask=channel < 3, other=0.0)
     picture = tl.load(photo + place[:, None] * 3 + channel, mask=there, other=0).to(tl.float32)
     if not FLOATS:
-        picture = picture / 255
-    image = tl.where(there, share[:, None] * (gain * image + offset - picture), 0.0)
-    tl.store(field + (number.to(tl.int64) * pixels + place)[:, None] * 4 + channel, image, mask=inside[:, None])
+        picture = picture * BYTE
+    here = tl.where(there, share[:, None] * (gain * image + offset - picture), 0.0)
+    if KEPT:
+        tl.store(field + (number.to(tl.int64) * pixels + place)[:, None] * 4 + channel, here, mask=inside[:, None])
+    if SCATTERED:
+        value, slope = _single(here, losses + view * 6, delta, epsilon, ROBUST)
+        tl.store(sums + number * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
+        slope = slope * share[:, None] * (gain * tl.load(weights + view))
+        add(slope, low, high, place, known, result, texture_width, texture_height, SAMPLES)
 
 
 @jit
 @no_type_check
 def _sign(value):
-    return (value > 0).to(tl.float32) - (value < 0).to(tl.float32)
+    """Of values that are 0 or no smaller than 1e-30; one instruction for each of three operations."""
+    return tl.minimum(tl.maximum(value * 1e30, -1.0), 1.0)
 
 
 @jit
 @no_type_check
-def _slope(field, trust, weights, place, width, pixels, delta, epsilon):
+def _single(here, losses, delta, epsilon, ROBUST: tl.constexpr):
+    """What single residuals (n 4) cost, and the slopes of that."""
+    l1, l2 = tl.load(losses), tl.load(losses + 1)
+    size, sign = tl.abs(here), _sign(here)
+    value = l1 * size + l2 * here * here
+    slope = l1 * sign + 2.0 * l2 * here
+    if ROBUST:
+        huber, charbonnier = tl.load(losses + 2), tl.load(losses + 3)
+        near = tl.minimum(size, delta)
+        root = tl.sqrt(here * here + epsilon * epsilon)
+        value += huber * (0.5 * near * near / delta + size - near) + charbonnier * (root - epsilon)
+        slope += huber * near / delta * sign + charbonnier / root * here
+    return value, slope
+
+
+@jit
+@no_type_check
+def _slope(field, trust, losses, place, width, pixels, delta, epsilon, ROBUST: tl.constexpr, PAIRS: tl.constexpr):
     """What pixels' residuals cost (n 4), and the slope of that in each of them, and the pixels' confidence."""
     channel = tl.arange(0, 4)[None, :]
     inside = place < pixels
     bits = tl.load(trust + place, mask=inside, other=0)
     known = bits > 0
     here = tl.load(field + place[:, None] * 4 + channel, mask=inside[:, None], other=0.0)
-    l1, l2, huber = tl.load(weights), tl.load(weights + 1), tl.load(weights + 2)
-    charbonnier, across, down = tl.load(weights + 3), tl.load(weights + 4), tl.load(weights + 5)
-    size = tl.abs(here)
-    near = tl.minimum(size, delta)
-    root = tl.sqrt(here * here + epsilon * epsilon)
-    value = l1 * size + l2 * here * here + huber * (0.5 * near * near / delta + size - near)
-    value += charbonnier * (root - epsilon)
-    slope = (l1 + huber * near / delta) * _sign(here) + (2.0 * l2 + charbonnier / root) * here
-    col = place % width
-    for side in tl.static_range(4):  # right, left, below, above
-        step = 1 if side == 0 else (-1 if side == 1 else (width if side == 2 else -width))
-        if side == 0:
-            there = known & (col + 1 < width)
-        elif side == 1:
-            there = known & (col > 0)
-        elif side == 2:
-            there = known & (place + width < pixels)
-        else:
-            there = known & (place >= width)
-        both = there & (tl.load(trust + place + step, mask=there, other=0) > 0)
-        other = tl.load(field + (place + step)[:, None] * 4 + channel, mask=both[:, None], other=0.0)
-        apart = tl.where(both[:, None], other - here, 0.0)
-        weight = across if side < 2 else down
-        slope -= weight * _sign(apart)
-        if side % 2 == 0:
-            value += weight * tl.abs(apart)
-    return value, slope, bits.to(tl.float32) / 255
+    value, slope = _single(here, losses, delta, epsilon, ROBUST)
+    if PAIRS:
+        across, down = tl.load(losses + 4), tl.load(losses + 5)
+        col = place % width
+        for side in tl.static_range(4):  # right, left, below, above
+            step = 1 if side == 0 else (-1 if side == 1 else (width if side == 2 else -width))
+            if side == 0:
+                there = known & (col + 1 < width)
+            elif side == 1:
+                there = known & (col > 0)
+            elif side == 2:
+                there = known & (place + width < pixels)
+            else:
+                there = known & (place >= width)
+            both = there & (tl.load(trust + place + step, mask=there, other=0) > 0)
+            other = tl.load(field + (place + step)[:, None] * 4 + channel, mask=both[:, None], other=0.0)
+            apart = tl.where(both[:, None], other - here, 0.0)
+            weight = across if side < 2 else down
+            slope -= weight * _sign(apart)
+            if side % 2 == 0:
+                value += weight * tl.abs(apart)
+    return value, slope, bits.to(tl.float32) * BYTE
 
 
 @jit
 @no_type_check
 def _slopes(
-    field, table, chosen, gains, weight, losses, result, sums, texture_width, texture_height, width, pixels, delta, epsilon,
-    SAMPLES: tl.constexpr, BLOCK: tl.constexpr,
+    field, table, chosen, gains, weights, losses, result, sums, texture_width, texture_height, width, pixels,
+    delta, epsilon, ROBUST: tl.constexpr, PAIRS: tl.constexpr, SAMPLES: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     number = tl.program_id(1)
     view = tl.load(chosen + number)
     low, high, trust = address(table, view, 0, False), address(table, view, 1, False), address(table, view, 2, False)
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     own = field + number.to(tl.int64) * pixels * 4
-    value, slope, share = _slope(own, trust, losses + view * 6, place, width, pixels, delta, epsilon)
+    value, slope, share = _slope(own, trust, losses + view * 6, place, width, pixels, delta, epsilon, ROBUST, PAIRS)
     tl.store(sums + number * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
     channel = tl.arange(0, 4)[None, :]
-    gain = tl.load(gains + view * 3 + channel, mask=channel < 3, other=0.0) * tl.load(weight + view)
+    gain = tl.load(gains + view * 3 + channel, mask=channel < 3, other=0.0) * tl.load(weights + view)
     add(slope * share[:, None] * gain, low, high, place, share > 0, result, texture_width, texture_height, SAMPLES)
 
 
 @jit
 @no_type_check
 def _compare(
-    field, trust, gains, weight, losses, result, sums, width, pixels, delta, epsilon, BLOCK: tl.constexpr
+    field, trust, gains, weight, losses, result, sums, width, pixels, delta, epsilon,
+    ROBUST: tl.constexpr, PAIRS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    value, slope, share = _slope(field, trust, losses, place, width, pixels, delta, epsilon)
+    value, slope, share = _slope(field, trust, losses, place, width, pixels, delta, epsilon, ROBUST, PAIRS)
     tl.store(sums + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
     channel = tl.arange(0, 4)[None, :]
     gain = tl.load(gains + channel, mask=channel < 3, other=0.0) * tl.load(weight)
     tl.store(result + place[:, None] * 4 + channel, slope * share[:, None] * gain, mask=(place < pixels)[:, None])
-
-
-@jit
-@no_type_check
-def _look_up(
-    texture, low, high, trust, image, width, height, pixels, SAMPLES: tl.constexpr, BLOCK: tl.constexpr
-):  # fmt: skip
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < pixels
-    known = tl.load(trust + place, mask=inside, other=0) > 0
-    found = look(texture, low, high, place, known, width, height, SAMPLES, BLOCK)
-    tl.store(image + place[:, None] * 4 + tl.arange(0, 4)[None, :], found, mask=inside[:, None])
-
-
-@jit
-@no_type_check
-def _scatter(
-    gradient, low, high, trust, result, width, height, pixels, SAMPLES: tl.constexpr, BLOCK: tl.constexpr
-):  # fmt: skip
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    known = tl.load(trust + at, mask=at < pixels, other=0) > 0
-    slope = tl.load(gradient + at[:, None] * 4 + tl.arange(0, 4)[None, :], mask=known[:, None], other=0.0)
-    add(slope, low, high, at, known, result, width, height, SAMPLES)
