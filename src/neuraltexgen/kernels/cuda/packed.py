@@ -1,4 +1,4 @@
-"""Triton twins of looking packed places up and of its adjoint, view by view, for 3 channels; and of a seam tie's gradient."""
+"""Triton twins of looking packed places up and of its adjoints, view by view, and of a seam tie's gradient."""
 
 from __future__ import annotations  # tl is a name only where Triton is; its interpreter wants no quotes
 

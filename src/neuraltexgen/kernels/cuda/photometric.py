@@ -1,7 +1,7 @@
 """Triton twins of `kernels.photometric`, for many views of one size at once, float32 and 3 channels.
 
-A minibatch is two launches, residuals and then their slopes scattered into the texture, or one where no loss looks at
-neighbours. Views are read where they lie.
+A minibatch is one launch: a program walks down a strip of a photo, and holds the residuals of a row and of the rows
+above and below. Views are read where they lie.
 """
 
 from __future__ import annotations  # tl is a name only where Triton is; its interpreter wants no quotes
@@ -22,8 +22,13 @@ try:
 except ImportError:  # no CUDA build of PyTorch: the twins are never called
     tl: Any = None
 
-LAUNCH_PIXELS = 1 << 24
-"""Of so many pixels the residuals are held at a time, in 256 MiB."""
+COLS = 32
+"""Pixels side by side of a strip, one a thread; where losses look at neighbours, the outer two are only looked up."""
+
+ROWS = 32
+"""Rows of a strip in photos of LARGE pixels and more, half as many in smaller ones."""
+
+LARGE = 1 << 20
 
 
 class Table(NamedTuple):
@@ -50,8 +55,8 @@ class Form(NamedTuple):
 class Terms(NamedTuple):
     """What views' losses and their gradients are made with.
 
-    gain, offset (v 3); weight (v): of its gradient; `losses` (v 6): of a pixel by l1, l2, huber and charbonnier, of a pair
-    across and down.
+    gain, offset (v 3); weight (v): of a view's gradient; losses (v 6): what a pixel counts in l1, l2, huber and
+    charbonnier, and a pair of neighbours across and down.
     """
 
     gain: Tensor
@@ -69,18 +74,12 @@ def photometric_pass(
     table, terms = table_of(stack), terms_of(stack, losses, bends)
     own = own_padded(result)
     into = torch.zeros(*result.shape[:2], 4, device=result.device) if own is None else own
-    every, shown = torch.arange(len(stack.weight), device=result.device), padded(texture)
-    loss = torch.empty_like(stack.weight)
-    for chosen in every.split(views_per_launch(table)):
-        loss[chosen], _ = add_gradients(shown, table, chosen, terms, into)
+    every = torch.arange(len(stack.weight), device=result.device)
+    sums = torch.empty(len(every), strips(table, terms.form), device=result.device)
+    add_gradients(padded(texture), table, every, terms, into, sums)
     if own is None:
         result += into[..., :3]
-    return loss
-
-
-def views_per_launch(table: Table) -> int:
-    """How many views' residuals are held at a time, 1 at the least."""
-    return max(1, LAUNCH_PIXELS // (table.height * table.width))
+    return sums.sum(dim=1)
 
 
 def table_of(stack: Stack) -> Table:
@@ -123,34 +122,41 @@ def count_pairs(trust: Tensor) -> Tensor:
 
 
 def add_gradients(
-    texture: Tensor, table: Table, chosen: Tensor, terms: Terms, result: Tensor, keep: bool = False
-) -> tuple[Tensor, Tensor | None]:
-    """The losses of b views of a table (b), and, if they are there or asked for by `keep`, their residuals (b h w 4):
-    confidence x (gain x render + offset - photo). The gradients are added to `result`; textures are (H W 4).
+    texture: Tensor,
+    table: Table,
+    chosen: Tensor,
+    terms: Terms,
+    result: Tensor,
+    sums: Tensor,
+    field: Tensor | None = None,
+) -> None:
+    """Adds the gradients of b views of a table to `result`; textures are (H W 4).
+
+    Their losses, in as many parts as a view has strips, are written into their rows of `sums` (v n); their residuals,
+    confidence x (gain x render + offset - photo), into `field` (b h w 4) if it is given.
     """
-    form, pixels = terms.form, table.height * table.width
-    shape = (len(chosen), table.height, table.width, 4) if form.pairs or keep else (1, 1, 1, 4)
-    field = torch.empty(shape, device=texture.device)
-    sums = torch.empty(len(chosen), blocks(pixels), device=texture.device)
-    _residual[(blocks(pixels), len(chosen))](
-        texture, table.addresses, chosen, terms.gain, terms.offset, terms.weight, terms.losses, field, result, sums,
-        texture.shape[1], texture.shape[0], pixels, form.delta, form.epsilon, form.robust, table.samples, table.floats,
-        form.pairs or keep, not form.pairs, BLOCK,
+    form = terms.form
+    grid = (*_strips(table, form), len(chosen))
+    _strip[grid](
+        texture, table.addresses, chosen, terms.gain, terms.offset, terms.weight, terms.losses, result, sums,
+        result if field is None else field, texture.shape[1], texture.shape[0], table.width, table.height, _rows(table),
+        sums.stride(0), form.delta, form.epsilon, form.robust, form.pairs, table.samples, table.floats,
+        field is not None, COLS, num_warps=1,
     )  # fmt: skip
-    if form.pairs:
-        return slopes(field, table, chosen, terms, result), field
-    return sums.sum(dim=1), field if keep else None
 
 
-def slopes(field: Tensor, table: Table, chosen: Tensor, terms: Terms, result: Tensor) -> Tensor:
-    """The losses (b) of residuals; their gradients are scattered into a texture (H W 4)."""
-    pixels = table.height * table.width
-    sums = torch.empty(len(chosen), blocks(pixels), device=field.device)
-    _slopes[(blocks(pixels), len(chosen))](
-        field, table.addresses, chosen, terms.gain, terms.weight, terms.losses, result, sums, result.shape[1],
-        result.shape[0], table.width, pixels, *terms.form, table.samples, BLOCK,
-    )  # fmt: skip
-    return sums.sum(dim=1)
+def strips(table: Table, form: Form) -> int:
+    """How many strips a view has."""
+    across, down = _strips(table, form)
+    return across * down
+
+
+def _strips(table: Table, form: Form) -> tuple[int, int]:
+    return blocks(table.width, COLS - 2 if form.pairs else COLS), blocks(table.height, _rows(table))
+
+
+def _rows(table: Table) -> int:
+    return ROWS if table.height * table.width >= LARGE else ROWS // 2
 
 
 def compare(image: Tensor, photo: Tensor, trust: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
@@ -183,34 +189,83 @@ def address(table, view, FIELD: tl.constexpr, floats: tl.constexpr):
 @jit
 @no_type_check
 def _residual(
-    texture, table, chosen, gains, offsets, weights, losses, field, result, sums, texture_width, texture_height, pixels,
-    delta, epsilon, ROBUST: tl.constexpr, SAMPLES: tl.constexpr, FLOATS: tl.constexpr, KEPT: tl.constexpr,
-    SCATTERED: tl.constexpr, BLOCK: tl.constexpr,
+    texture, low, high, trust, photo, at, inside, gain, offset, texture_width, texture_height,
+    SAMPLES: tl.constexpr, FLOATS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    number = tl.program_id(1)
+    """Confidences of pixels (n) and confidence x (gain x render + offset - photo) (n 4), 0 without confidence."""
+    channel = tl.arange(0, 4)[None, :]
+    share = tl.load(trust + at, mask=inside, other=0).to(tl.float32) * BYTE
+    known = share > 0
+    image = look(texture, low, high, at, known, texture_width, texture_height, SAMPLES, COLS)
+    there = known[:, None] & (channel < 3)
+    picture = tl.load(photo + at[:, None] * 3 + channel, mask=there, other=0).to(tl.float32)
+    if not FLOATS:
+        picture = picture * BYTE
+    return share, tl.where(there, share[:, None] * (gain * image + offset - picture), 0.0)
+
+
+@jit
+@no_type_check
+def _strip(
+    texture, table, chosen, gains, offsets, weights, losses, result, sums, field, texture_width, texture_height,
+    width, height, rows, parts, delta, epsilon, ROBUST: tl.constexpr, PAIRS: tl.constexpr, SAMPLES: tl.constexpr,
+    FLOATS: tl.constexpr, KEPT: tl.constexpr, COLS: tl.constexpr,
+):  # fmt: skip
+    number = tl.program_id(2)
     view = tl.load(chosen + number)
     low, high = address(table, view, 0, FLOATS), address(table, view, 1, FLOATS)
     trust, photo = address(table, view, 2, FLOATS), address(table, view, 3, FLOATS)
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < pixels
-    share = tl.load(trust + place, mask=inside, other=0).to(tl.float32) * BYTE
-    known = share > 0
-    channel = tl.arange(0, 4)[None, :]
-    image = look(texture, low, high, place, known, texture_width, texture_height, SAMPLES, BLOCK)
-    there = known[:, None] & (channel < 3)
+    lane, channel = tl.arange(0, COLS), tl.arange(0, 4)[None, :]
+    HALO: tl.constexpr = 1 if PAIRS else 0
+    col = tl.program_id(0) * (COLS - 2 * HALO) - HALO + lane
+    inside = (col >= 0) & (col < width)
+    core = inside & (lane >= HALO) & (lane < COLS - HALO)
     gain = tl.load(gains + view * 3 + channel, mask=channel < 3, other=0.0)
     offset = tl.load(offsets + view * 3 + channel, mask=channel < 3, other=0.0)
-    picture = tl.load(photo + place[:, None] * 3 + channel, mask=there, other=0).to(tl.float32)
-    if not FLOATS:
-        picture = picture * BYTE
-    here = tl.where(there, share[:, None] * (gain * image + offset - picture), 0.0)
-    if KEPT:
-        tl.store(field + (number.to(tl.int64) * pixels + place)[:, None] * 4 + channel, here, mask=inside[:, None])
-    if SCATTERED:
-        value, slope = _single(here, losses + view * 6, delta, epsilon, ROBUST)
-        tl.store(sums + number * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
-        slope = slope * share[:, None] * (gain * tl.load(weights + view))
-        add(slope, low, high, place, known, result, texture_width, texture_height, SAMPLES)
+    scale, own = gain * tl.load(weights + view), losses + view * 6
+    right, left = tl.minimum(lane + 1, COLS - 1), tl.maximum(lane - 1, 0)
+    right_four, left_four = right[:, None] + 0 * channel, left[:, None] + 0 * channel
+    across, down = tl.load(own + 4), tl.load(own + 5)
+    total = tl.zeros((COLS, 4), tl.float32)
+    first = tl.program_id(1) * rows
+    at = first * width + col
+    share, here = _residual(
+        texture, low, high, trust, photo, at, inside, gain, offset, texture_width, texture_height, SAMPLES, FLOATS, COLS
+    )  # fmt: skip
+    above_share, above = share, here
+    if PAIRS:
+        above_share, above = _residual(
+            texture, low, high, trust, photo, at - width, core & (col < tl.where(first > 0, width, 0)), gain, offset,
+            texture_width, texture_height, SAMPLES, FLOATS, COLS,
+        )  # fmt: skip
+    for row in range(first, tl.minimum(first + rows, height)):
+        at = row * width + col
+        below_in = inside & (col < tl.where(row + 1 < height, width, 0))
+        below_share, below = _residual(
+            texture, low, high, trust, photo, at + width, below_in, gain, offset, texture_width, texture_height,
+            SAMPLES, FLOATS, COLS,
+        )  # fmt: skip
+        known = core & (share > 0)
+        value, slope = _single(here, own, delta, epsilon, ROBUST)
+        total += tl.where(core[:, None], value, 0.0)
+        if PAIRS:
+            beside = (known & (tl.gather(share, right, 0) > 0))[:, None]
+            apart = tl.where(beside, tl.gather(here, right_four, 0) - here, 0.0)
+            beside = (known & (tl.gather(share, left, 0) > 0))[:, None]
+            back = tl.where(beside, tl.gather(here, left_four, 0) - here, 0.0)
+            under = tl.where((known & (below_share > 0))[:, None], below - here, 0.0)
+            over = tl.where((known & (above_share > 0))[:, None], above - here, 0.0)
+            slope -= across * (_sign(apart) + _sign(back)) + down * (_sign(under) + _sign(over))
+            total += across * tl.abs(apart) + down * tl.abs(under)
+            above_share, above = share, here
+        if KEPT:
+            to = field + (number.to(tl.int64) * height * width + at)[:, None] * 4 + channel
+            tl.store(to, here, mask=core[:, None])
+        slope = slope * share[:, None] * scale
+        add(slope, low, high, at, known, result, texture_width, texture_height, SAMPLES)
+        share, here = below_share, below
+    part = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
+    tl.store(sums + view * parts + part, tl.sum(tl.sum(total, axis=1), axis=0))
 
 
 @jit
@@ -268,24 +323,6 @@ def _slope(field, trust, losses, place, width, pixels, delta, epsilon, ROBUST: t
             if side % 2 == 0:
                 value += weight * tl.abs(apart)
     return value, slope, bits.to(tl.float32) * BYTE
-
-
-@jit
-@no_type_check
-def _slopes(
-    field, table, chosen, gains, weights, losses, result, sums, texture_width, texture_height, width, pixels,
-    delta, epsilon, ROBUST: tl.constexpr, PAIRS: tl.constexpr, SAMPLES: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    number = tl.program_id(1)
-    view = tl.load(chosen + number)
-    low, high, trust = address(table, view, 0, False), address(table, view, 1, False), address(table, view, 2, False)
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    own = field + number.to(tl.int64) * pixels * 4
-    value, slope, share = _slope(own, trust, losses + view * 6, place, width, pixels, delta, epsilon, ROBUST, PAIRS)
-    tl.store(sums + number * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
-    channel = tl.arange(0, 4)[None, :]
-    gain = tl.load(gains + view * 3 + channel, mask=channel < 3, other=0.0) * tl.load(weights + view)
-    add(slope * share[:, None] * gain, low, high, place, share > 0, result, texture_width, texture_height, SAMPLES)
 
 
 @jit
