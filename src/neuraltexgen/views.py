@@ -45,7 +45,7 @@ class FitView:
 
     `photo` is 8 bit, or float in [0, 1]. `low`, `high`: the places, see `kernels.packed`. `seen_bits`: which samples
     meet the mesh, as bits. `trust`: the confidence in 255ths. `footprint`: median side length of the surface patch
-    behind a pixel, in uv units (0 if nothing is seen).
+    behind a pixel, in uv units (0 if nothing is seen). `taps`: how samples look, see `lookups`; not cached.
     """
 
     name: str
@@ -55,6 +55,7 @@ class FitView:
     seen_bits: UInt8[Tensor, " bytes"]
     trust: UInt8[Tensor, "h w"]
     footprint: float
+    taps: int = 0
 
     @property
     def samples(self) -> int:
@@ -95,7 +96,7 @@ class FitView:
         own = [getattr(self, name) for name in FIELDS]
         pinned = [tensor.pin_memory() if device.type == "cuda" else tensor for tensor in own]
         tensors = {name: tensor.to(device, non_blocking=True) for name, tensor in zip(FIELDS, pinned, strict=True)}
-        return FitView(name=self.name, footprint=self.footprint, **tensors)
+        return FitView(name=self.name, footprint=self.footprint, taps=self.taps, **tensors)
 
     @property
     def nbytes(self) -> int:
@@ -117,18 +118,23 @@ def pack_view(
 
 
 class Views(Sequence[FitView]):
-    """Cached views on a device: held there while they fit into `budget` bytes, loaded again each time beyond that."""
+    """Cached views on a device: held there while they fit into `budget` bytes, loaded again each time beyond that.
 
-    def __init__(self, files: Sequence[Path], device: torch.device, budget: int) -> None:
+    `taps`: how their samples look, see `lookups`.
+    """
+
+    def __init__(self, files: Sequence[Path], device: torch.device, budget: int, taps: int = 0) -> None:
         self.files = tuple(files)
         self.device = device
+        self.taps = taps
         self._shelf = _Shelf(budget)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> FitView:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self._shelf.take(self.files[index], self.device)
+        view = self._shelf.take(self.files[index], self.device)
+        return view if view.taps == self.taps else replace(view, taps=self.taps)
 
     def stream(self, order: Iterable[int]) -> Iterator[tuple[int, FitView]]:
         """(index, view) in the given order; READERS views are loaded in the background while one is in use."""
@@ -143,7 +149,7 @@ class Views(Sequence[FitView]):
 
     def subset(self, indices: Sequence[int]) -> "Views":
         """The views of some indices; what is in memory, and the budget for it, is shared with this one."""
-        part = Views([self.files[i] for i in indices], self.device, 0)
+        part = Views([self.files[i] for i in indices], self.device, 0, self.taps)
         part._shelf = self._shelf
         return part
 
@@ -215,7 +221,7 @@ def load_view(path: Path) -> FitView:
     """Reads a cached view. Raises FitError if the file is broken (it can be deleted: it is made anew)."""
     with opened_view(path) as data:
         tensors = {name: torch.from_numpy(data[name]) for name in FIELDS}
-        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), **tensors)
+        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), taps=0, **tensors)
 
 
 @contextmanager
