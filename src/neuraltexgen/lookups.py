@@ -3,11 +3,11 @@
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from neuraltexgen.kernels.footprint import Footprints, look_up_footprints, sample_steps, scatter_footprints
-from neuraltexgen.kernels.packed import Places, Scratch, look_up, scatter, unpack_share
+from neuraltexgen.kernels.packed import Places, Scratch, look_up, scatter
 from neuraltexgen.views import FitView
 
 Sampling = Literal["bilinear", "mip", "anisotropic"]
@@ -38,13 +38,6 @@ def scatter_view(gradient: Float[Tensor, "h w c"], view: FitView, result: Float[
         scatter_footprints(gradient, _footprints(view, view.trust > 0), view.taps, result)
     else:
         scatter(gradient, view.places, result)
-
-
-def view_weight(view: FitView, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
-    """How much each texel counts in the view's pixels, each as much as its confidence; size = (H, W)."""
-    weight = torch.zeros(*size, 1, device=view.trust.device)
-    scatter_view(unpack_share(view.trust)[..., None], view, weight)
-    return weight[..., 0]
 
 
 def _footprints(view: FitView, shown: Bool[Tensor, "h w"]) -> Footprints:

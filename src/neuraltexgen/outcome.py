@@ -1,6 +1,7 @@
 """A run's outcome in words and figures: metrics.json, config.json, report.html, and the lines that the CLI prints."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -152,6 +153,11 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
     )
 
 
+def pictured(views: Sequence[int]) -> list[int]:
+    """Those of some views that the report shows as pictures, spread evenly."""
+    return [views[i] for i in np.unique(np.linspace(0, len(views) - 1, COMPARISONS).round().astype(int))]
+
+
 def _solver_words(outcome: Outcome) -> str:
     if outcome.trained.settings.fit.solver == "direct":
         return "normal equations (--solver direct)"
@@ -241,8 +247,7 @@ def _uvs_table(outcome: Outcome) -> Table:
 
 def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
     trained = outcome.trained
-    shown = trained.held or trained.train
-    picked = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, COMPARISONS).round().astype(int))]
+    picked = pictured(trained.held or trained.train)
     texture = torch.from_numpy(outcome.texture).to(outcome.trained.views.device)
     seen = torch.from_numpy(outcome.trained.seen).to(outcome.trained.views.device)
     result = []

@@ -136,6 +136,12 @@ def texture_scene(
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
     trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
+    return finished(job, scene, (mesh, method), trained, clock)
+
+
+def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Trained, clock: Clock) -> Outcome:
+    """What a run found, once its texture is fitted: filled, and measured. `unwrapped`: the mesh, and by what."""
+    mesh, method = unwrapped
     with clock.stage("fill"):
         result = trained.result
         filled = fill_texture(_in_range(result.texture), result.weight > FILL_WEIGHT, mesh)
