@@ -54,7 +54,9 @@ class Adjusted:
     cost: tuple[float, ...]
 
 
-def adjust(surface: ThroughMesh, start: Rig, given: Rig, matches: Matches, free: Freedom, prior: Prior) -> Adjusted:
+def adjust(
+    surface: ThroughMesh, start: Rig, given: Rig, matches: Matches, free: Freedom, prior: Prior
+) -> Adjusted:
     """The rig that makes `matches` agree through the mesh, near `given`; `start` is where the search begins.
 
     Minimises the sum of 4 log(1 + |r|² / (2 s)²) over residuals r, s being their spread when a step begins (Cauchy's loss),
@@ -157,7 +159,9 @@ def _prior_cost(rig: Rig, given: Rig, prior: Prior) -> float:
     return float((poses**2).sum() + sum((lens**2).sum() for lens in lenses))
 
 
-def _add_priors(matrix: np.ndarray, gradient: np.ndarray, columns: Columns, rig: Rig, given: Rig, prior: Prior) -> None:
+def _add_priors(
+    matrix: np.ndarray, gradient: np.ndarray, columns: Columns, rig: Rig, given: Rig, prior: Prior
+) -> None:
     poses, lenses = _deviations(rig, given, prior)
     scales = 1 / np.repeat([prior.turn, prior.shift], 3)
     rows = [(own, scales, off) for own, off in zip(columns.views, poses)]

@@ -96,7 +96,5 @@ class Aligner:
         """The texture as the view would show it, as brightness; and where it shows the mesh with the whole pixel."""
         uv_map = self._renderer.uv_map(view.camera, view.cam_from_world, SAMPLES)
         shown = uv_map.by_pixel(uv_map.valid).all(axis=2)
-        places = Places(
-            *pack_uv(torch.from_numpy(uv_map.by_pixel(uv_map.uv))), torch.from_numpy(shown.astype(np.uint8))
-        )
+        places = Places(*pack_uv(torch.from_numpy(uv_map.by_pixel(uv_map.uv))), torch.from_numpy(shown.astype(np.uint8)))
         return grey(look_up(self._texture, places).numpy()), shown

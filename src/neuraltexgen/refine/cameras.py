@@ -70,9 +70,7 @@ class RefinedCameras:
     def moves(self) -> tuple[Float64[np.ndarray, " r"], Float64[np.ndarray, " r"]]:
         """How far each placed view turned, in degrees, and moved, in world units."""
         pairs = [
-            (old, new)
-            for old, new, there in zip(self.found.given.poses, self.found.rig.poses, self.found.placed)
-            if there
+            (old, new) for old, new, there in zip(self.found.given.poses, self.found.rig.poses, self.found.placed) if there
         ]
         turns = [np.linalg.norm(vector_from_rotation(new[:3, :3] @ old[:3, :3].T)) for old, new in pairs]
         shifts = [np.linalg.norm(camera_centre(new) - camera_centre(old)) for old, new in pairs]

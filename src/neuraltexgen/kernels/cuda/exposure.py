@@ -93,9 +93,7 @@ def _block_sums(
     if not FLOATS:
         picture = picture / 255
     shown = tl.where(channel < 3, image / SAMPLES, 1.0)
-    here = (
-        sums + ((tl.program_id(2) * tl.num_programs(1) + tl.program_id(1)) * tl.num_programs(0) + tl.program_id(0)) * 8
-    )
+    here = sums + ((tl.program_id(2) * tl.num_programs(1) + tl.program_id(1)) * tl.num_programs(0) + tl.program_id(0)) * 8
     lane = tl.arange(0, 4)
     tl.store(here + lane, tl.sum(tl.where(seen, weight * shown, 0.0), axis=0))
     tl.store(here + 4 + lane, tl.sum(tl.where(seen, weight * picture, 0.0), axis=0))
