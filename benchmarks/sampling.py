@@ -38,6 +38,7 @@ ROWS: tuple[tuple[Sampling, int], ...] = (
     ("bilinear", 2),
     ("mip", 2),
     ("anisotropic", 2),
+    ("bilinear", 3),
 )
 REFERENCE = 4
 """Points a pixel, along each side, of the renders that all textures are scored by."""
