@@ -17,6 +17,7 @@ from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels, shown
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
+from neuraltexgen.lookups import TAPS, Sampling
 from neuraltexgen.losses import NetworkMemory, needs_network
 from neuraltexgen.machine import BASELINE, LEAST_STEP, choose_device, memory_budget, network_memory, view_budget
 from neuraltexgen.metrics import Score, mean_score
@@ -45,7 +46,8 @@ class TrainSettings:
 
     `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
     scoring, and keep that. `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None
-    for half the machine's.
+    for half the machine's. `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole
+    textures only).
     """
 
     fit: FitSettings = FitSettings()
@@ -56,6 +58,7 @@ class TrainSettings:
     style: StyleSettings | None = None
     device: str = "auto"
     memory: float | None = None
+    sampling: Sampling = "bilinear"
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +230,13 @@ def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainS
 
 def _with_solver(settings: TrainSettings, paths: Sequence[Path], device: torch.device) -> TrainSettings:
     """The settings with the solver in force: auto takes Adam, which has bands, where direct needs too much memory."""
+    if settings.sampling != "bilinear":
+        if settings.fit.solver == "direct":
+            raise ConfigError(
+                f"--solver direct has no --sampling {settings.sampling}: its stencil is that of points",
+                fix="--solver adam, or --sampling bilinear",
+            )
+        return replace(settings, fit=replace(settings.fit, solver="adam"))
     chosen = replace(settings, fit=replace(settings.fit, solver=choose_solver(settings.fit, device)))
     needed = BASELINE + fit_bytes(chosen.fit) + 2 * max(path.stat().st_size for path in paths)
     if settings.fit.solver == "auto" and needed > memory_budget(settings.memory, device):
@@ -239,15 +249,15 @@ def _views(
 ) -> tuple[Views, NetworkMemory, Banding | None]:
     """The views, what is left of the memory for a network if a loss has one, and the bands to fit in if it must be."""
     budget, needed = memory_budget(settings.memory, device), fit_bytes(settings.fit)
-    largest = max(path.stat().st_size for path in paths)
+    largest, taps = max(path.stat().st_size for path in paths), TAPS[settings.sampling]
     if settings.style is None and not needs_network(settings.fit.losses):
         banding = None
         bands = settings.fit.batch != 0 and settings.fit.solver == "adam"
-        if budget - BASELINE - needed < 2 * largest and bands:
+        if budget - BASELINE - needed < 2 * largest and bands and settings.sampling == "bilinear":
             banding = plan_bands(settings.fit, budget - BASELINE - 2 * largest)
             needed = least_bytes(settings.fit) if banding is None else band_bytes(settings.fit, banding)
-        return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory(), banding
+        return Views(paths, device, view_budget(budget, needed, largest), taps), NetworkMemory(), banding
     spare = view_budget(budget, needed + NETWORK_BYTES, largest)
     memory = network_memory(spare, device, cache / "targets")
     targets = memory.device if device.type == "cuda" else memory.host
-    return Views(paths, device, spare - (memory.step - LEAST_STEP) - targets), memory, None
+    return Views(paths, device, spare - (memory.step - LEAST_STEP) - targets, taps), memory, None

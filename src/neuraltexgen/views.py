@@ -47,7 +47,7 @@ class FitView:
 
     `photo` is 8 bit, or float in [0, 1]. `low`, `high`: the places, see `kernels.packed`. `seen_bits`: which samples
     meet the mesh, as bits. `trust`: the confidence in 255ths. `footprint`: median side length of the surface patch
-    behind a pixel, in uv units (0 if nothing is seen).
+    behind a pixel, in uv units (0 if nothing is seen). `taps`: how samples look, see `lookups`; not cached.
     """
 
     name: str
@@ -57,6 +57,7 @@ class FitView:
     seen_bits: UInt8[Tensor, " bytes"]
     trust: UInt8[Tensor, "h w"]
     footprint: float
+    taps: int = 0
 
     @property
     def samples(self) -> int:
@@ -97,7 +98,7 @@ class FitView:
         own = [getattr(self, name) for name in FIELDS]
         pinned = [tensor.pin_memory() if device.type == "cuda" else tensor for tensor in own]
         tensors = {name: tensor.to(device, non_blocking=True) for name, tensor in zip(FIELDS, pinned, strict=True)}
-        return FitView(name=self.name, footprint=self.footprint, **tensors)
+        return FitView(name=self.name, footprint=self.footprint, taps=self.taps, **tensors)
 
     def without(self, mask: Bool[Tensor, "h w"]) -> "FitView":
         """The view without confidence in masked pixels."""
@@ -125,15 +126,22 @@ def pack_view(
 class Views(Sequence[FitView]):
     """Cached views on a device: held there while they fit into `budget` bytes, loaded again each time beyond that.
 
-    `hidden`: per file a mask of pixels that get no confidence, at the photo's size or a fraction of it.
+    `taps`: how their samples look, see `lookups`. `hidden`: per file a mask of pixels that get no confidence, at the
+    photo's size or a fraction of it.
     """
 
     def __init__(
-        self, files: Sequence[Path], device: torch.device, budget: int, hidden: Mapping[Path, Mask] | None = None
+        self,
+        files: Sequence[Path],
+        device: torch.device,
+        budget: int,
+        taps: int = 0,
+        hidden: Mapping[Path, Mask] | None = None,
     ) -> None:
         self.files = tuple(files)
         self.device = device
         self.budget = budget
+        self.taps = taps
         self.hidden = hidden or {}
         self._shelf = _Shelf(budget, self.hidden)
 
@@ -141,7 +149,8 @@ class Views(Sequence[FitView]):
         return len(self.files)
 
     def __getitem__(self, index: int) -> FitView:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self._shelf.take(self.files[index], self.device)
+        view = self._shelf.take(self.files[index], self.device)
+        return view if view.taps == self.taps else replace(view, taps=self.taps)
 
     def stream(self, order: Iterable[int]) -> Iterator[tuple[int, FitView]]:
         """(index, view) in the given order; READERS views are loaded in the background while one is in use."""
@@ -165,13 +174,13 @@ class Views(Sequence[FitView]):
 
     def subset(self, indices: Sequence[int]) -> "Views":
         """The views of some indices; what is in memory, and the budget for it, is shared with this one."""
-        part = Views([self.files[i] for i in indices], self.device, 0, self.hidden)
+        part = Views([self.files[i] for i in indices], self.device, 0, self.taps, self.hidden)
         part._shelf = self._shelf
         return part
 
     def hiding(self, masks: Mapping[Path, Mask]) -> "Views":
         """The same views without confidence in masked pixels; they are loaded anew, within the same budget."""
-        return Views(self.files, self.device, self.budget, masks)
+        return Views(self.files, self.device, self.budget, self.taps, masks)
 
     def key(self) -> list[str]:
         """What of the views decides how a fit to them goes on: for checkpoints."""
@@ -274,7 +283,7 @@ def load_view(path: Path) -> FitView:
     """Reads a cached view. Raises FitError if the file is broken (it can be deleted: it is made anew)."""
     with opened_view(path) as data:
         tensors = {name: torch.from_numpy(data[name]) for name in FIELDS}
-        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), **tensors)
+        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), taps=0, **tensors)
 
 
 @contextmanager

@@ -116,6 +116,7 @@ class Texture:
                 style=self.styling.settings(),
                 device=self.resources.device,
                 memory=self.resources.memory,
+                sampling=self.fitting.sampling,
             ),
             export=ExportOptions(self.texture_format, self.glb_image),
             renderer=self.sampling.renderer,
@@ -238,6 +239,7 @@ class Fit:
             style=self.styling.settings(),
             device=self.resources.device,
             memory=self.resources.memory,
+            sampling=self.fitting.sampling,
         )
         result = fit_prepared(self.folder, self.out, settings, self.mesh, self.resources.cache, self.talk.progress)
         if self.resources.cache is None:
