@@ -13,6 +13,7 @@ from neuraltexgen.errors import ConfigError, MeshError, ReaderError
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
+from neuraltexgen.holdout import held_out
 from neuraltexgen.meshes import write_mesh
 from neuraltexgen.meshes.simplify import simplify
 from neuraltexgen.observed import observed_density, observed_key
@@ -20,6 +21,7 @@ from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.reconstruct.from_photos import PhotoSettings, reconstruct_photos
 from neuraltexgen.reconstruct.photos import holds_only_photos
+from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, align_views, cached_cameras, score_aligned
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
@@ -32,6 +34,9 @@ from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 
 Density = Literal["uniform", "observed"]
 """Texels an area of the surface: everywhere as many, or more where photos were taken from closer by."""
+
+Refine = Literal["none", "cameras"]
+"""What of a capture is made better before the fit."""
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -48,14 +53,17 @@ class Job:
     """Everything that decides a run, in the order of the flow.
 
     `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
-    photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `density`
-    observed takes the texels where the photos have their pixels, with new uvs by fast alone. `renderer` makes
-    the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs;
-    None keeps them in the output folder, so that a killed run goes on.
+    photos; None: it must have both. `refine` cameras: poses and lenses of the views to be fitted are refined by matches
+    among their photos, and held-out views aligned to the finished texture (see `refine`). `simplify`: how many faces
+    the mesh is reduced to; None leaves it. `density` observed takes the texels where the photos have their pixels, with
+    new uvs by fast alone. `renderer` makes the UV maps: a name for `make_renderer`. `cache`: a folder that keeps
+    enhanced photos, UV maps, uvs, features and refined cameras between runs; None keeps them in the output folder, so
+    that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
     reconstruct: ReconstructSettings | None = None
+    refine: Refine = "none"
     enhance: EnhanceSettings = EnhanceSettings()
     simplify: int | None = None
     unwrap: UnwrapSettings = UnwrapSettings()
@@ -72,7 +80,8 @@ class Outcome:
     """What a run found. `texture` is the finished image, `trained.result.texture` what the fit gave before filling.
 
     `uvs`: how good they are, at the texture's size. Of the `surface_texels` that lie on the mesh, `filled_texels` had
-    no data of their own. `seconds`: per stage.
+    no data of their own. `refined`, `aligned`: what --refine cameras found, and the held-out views' scores at the poses
+    that the texture gives them; `trained.scores` are at the given ones. `seconds`: per stage.
     """
 
     job: Job
@@ -87,6 +96,8 @@ class Outcome:
     seam_step: float
     seconds: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    refined: RefinedCameras | None = None
+    aligned: AlignedScores | None = None
 
 
 def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: Progress = no_progress) -> Outcome:
@@ -125,6 +136,11 @@ def texture_scene(
     names = [view.name for view in scene.views]
     with clock.stage("unwrap"):
         scene = simplified(scene, job.simplify)
+    refined = None
+    if job.refine == "cameras":
+        with clock.stage("cameras"):
+            scene, refined = _refined(scene, job, cache, progress)
+    with clock.stage("unwrap"):
         mesh, method = unwrapped(scene, job.unwrap, cache, progress, job.density)
     if job.enhance.on:
         with clock.stage("enhance"):
@@ -135,7 +151,25 @@ def texture_scene(
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
-    trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
+    late = refined is not None and job.train.final_fit  # held-out views are fitted where the texture has them
+    train = replace(job.train, final_fit=False, style=None) if late else job.train
+    trained = train_and_score(paths, names, train, cache, mesh, progress, clock)
+    aligned = None
+    if refined is not None and trained.held:
+        with clock.stage("align"):
+            how = Preparing(mesh, renderer, mesh_key(mesh), job.views, cache / "views")
+            aligned = _aligned(scene, trained, how, progress)
+    if late:
+        last = train_and_score(
+            _at_aligned(paths, trained, aligned),
+            names,
+            replace(train, holdout="none", style=job.train.style),
+            cache / "final",
+            mesh,
+            progress,
+            clock,
+        )
+        trained = replace(trained, settings=replace(trained.settings, style=job.train.style), result=last.result)
     with clock.stage("fill"):
         result = trained.result
         filled = fill_texture(_in_range(result.texture), result.weight > FILL_WEIGHT, mesh)
@@ -157,6 +191,8 @@ def texture_scene(
         surface_texels=found.covered,
         seam_step=find_seam_tie(mesh, size).step(filled.image),
         seconds=clock.seconds,
+        refined=refined,
+        aligned=aligned,
     )
 
 
@@ -232,6 +268,36 @@ def _no_mesh(scene: Scene) -> ReaderError:
         f"{scene.format}: {scene.name} has no mesh, but {depths} depth maps to make one of",
         fix="texture with --reconstruct, or `neuraltexgen reconstruct CAPTURE -o mesh.ply` and then --mesh mesh.ply",
     )
+
+
+def _refined(scene: Scene, job: Job, cache: Path, progress: Progress) -> tuple[Scene, RefinedCameras]:
+    """The scene with refined cameras of all views but the held-out ones; and a note on the views that stay as given."""
+    if scene.mesh is None:
+        raise _no_mesh(scene)
+    held = held_out([view.name for view in scene.views], job.train.holdout)
+    chosen = [i for i in range(len(scene.views)) if i not in held]
+    found = cached_cameras(scene.views, chosen, scene.mesh, cache / "refine", progress)
+    notes = list(scene.notes)
+    if found.unplaced:
+        notes.append(
+            f"{len(found.unplaced)} of {len(chosen)} views have too few matches for their camera to be refined and "
+            f"stay as given (first: {found.unplaced[0]})"
+        )
+    return replace(scene, views=found.views, notes=tuple(notes)), found
+
+
+def _aligned(scene: Scene, trained: Trained, how: Preparing, progress: Progress) -> AlignedScores:
+    """The held-out views' scores where the finished texture says that they stand."""
+    texture = _in_range(trained.result.texture)
+    filled = fill_texture(texture, trained.result.weight > FILL_WEIGHT, how.mesh).image
+    aligned = align_views([scene.views[i] for i in trained.held], filled, how, progress)
+    return score_aligned(aligned, trained.result.texture, trained.seen, trained.views.device, progress)
+
+
+def _at_aligned(paths: list[Path], trained: Trained, aligned: AlignedScores | None) -> list[Path]:
+    """All prepared views, the held-out ones where they were aligned to; what could not be stays as given."""
+    moved = {} if aligned is None else dict(zip(trained.held, aligned.aligned.paths, strict=True))
+    return [moved.get(i, path) for i, path in enumerate(paths)]
 
 
 def _in_range(texture: Image) -> Image:
