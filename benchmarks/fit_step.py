@@ -87,7 +87,8 @@ def made_up(count: int, device: torch.device) -> Stack:
     places = Places(*(torch.stack(field).to(device) for field in (low, high, trust)))
     ones = torch.ones(count, 3, device=device)
     counts = count_pairs(places.trust)
-    return Stack(places, torch.stack(photo).to(device), Colour(ones, 0 * ones), ones[:, 0].contiguous(), counts)
+    weight = torch.full((count,), 1 / count, device=device)
+    return Stack(places, torch.stack(photo).to(device), Colour(ones, 0 * ones), weight, counts)
 
 
 def texture_of(device: torch.device) -> PyramidTexture:
@@ -136,7 +137,7 @@ class Plain:
             lookups = [F.grid_sample(level, grid, padding_mode="border", align_corners=False) for level in self.levels]
             render = torch.stack(lookups).sum(dim=0) + MIDDLE
             loss = LOSSES.l1 * l1(render, photo, valid) + LOSSES.gradient_l1 * gradient_l1(render, photo, valid)
-            loss.backward()
+            (loss / len(self.grids)).backward()
             total += loss.detach()
         terms = [weight * level.square().mean() for weight, level in zip(self.weights, self.levels)]
         (REGULARISER * torch.stack(terms).sum()).backward()
@@ -154,7 +155,7 @@ def check(stack: Stack) -> dict[str, float]:
     places = Places(*(field[0] for field in first.places))
     colour = Colour(*(field[0] for field in first.colour))
     image = look_up_definition(texture, places)
-    found = compare_definition(image, Target(first.photo[0], places.trust), colour, LOSSES)
+    found = compare_definition(image, Target(first.photo[0], places.trust), colour, LOSSES, float(first.weight[0]))
     scatter_definition(found.gradient, places, expected)
     off = float((ours - expected).norm() / expected.norm())
     apart = abs(float(loss) / float(found.loss) - 1)

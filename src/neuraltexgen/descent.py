@@ -10,6 +10,9 @@ from torch import Tensor
 
 from neuraltexgen.kernels.cpu import adam as cpu
 from neuraltexgen.kernels.cpu import pyramid as cpu_pyramid
+from neuraltexgen.kernels.cuda.adam import Constants, PyramidSteps
+from neuraltexgen.kernels.cuda.lookup import roomy
+from neuraltexgen.kernels.packed import on_cuda
 from neuraltexgen.texture import MIDDLE, PyramidTexture
 
 
@@ -17,7 +20,8 @@ class PyramidDescent:
     """Adam on a texture's levels. A step takes `gradient`, that of the loss in the composed texture, and leaves it 0.
 
     `composed` is the texture as the last step left it; views are looked up in it, nobody else writes to it. float32 on
-    the CPU takes the numba twin, which agrees with PyTorch's Adam to rounding; everything else takes PyTorch's.
+    the CPU takes the numba twin, and with 3 channels on CUDA the Triton twin, which agree with PyTorch's Adam to
+    rounding; everything else takes PyTorch's.
     """
 
     def __init__(self, texture: PyramidTexture, betas: tuple[float, float], eps: float, regulariser: float) -> None:
@@ -25,11 +29,19 @@ class PyramidDescent:
         self.adam = torch.optim.Adam(list(texture.parameters()), lr=1.0, betas=betas, eps=eps, fused=True)
         self.composed: Float[Tensor, "H W c"] = texture().detach()
         self.gradient: Float[Tensor, "H W c"] = torch.zeros_like(self.composed)
+        self._on_cuda: PyramidSteps | None = None
+        if on_cuda(self.composed):
+            height, width = texture.settings.size
+            self.composed, self.gradient = (roomy(height, width, self.composed.device) for _ in range(2))
+            self.compose()
+            self._on_cuda = PyramidSteps(self.adam, Constants(betas, eps, self._decays(), MIDDLE))
 
     def step(self, rate: float) -> None:
         """One step of Adam at a learning rate, the regulariser's gradient included."""
         self.adam.param_groups[0]["lr"] = rate
-        if self.composed.device.type == "cpu" and self.composed.dtype == torch.float32:
+        if self._on_cuda is not None:
+            self._on_cuda(rate, self.gradient, self.composed)
+        elif self.composed.device.type == "cpu" and self.composed.dtype == torch.float32:
             self._step_on_cpu(rate)
         else:
             self.step_definition()
@@ -57,6 +69,8 @@ class PyramidDescent:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes up what `state_dict` gave; the texture's levels must have been taken up before."""
         self.adam.load_state_dict(state)
+        if self._on_cuda is not None:
+            self._on_cuda.take_state()
         self.compose()
 
     @torch.no_grad()
@@ -98,7 +112,6 @@ class PyramidDescent:
         """The twin's constants of one level: rate over bias, shares of what is new and old, epsilon, MIDDLE, decay."""
         group, settings = self.adam.param_groups[0], self.texture.settings
         beta, square_beta = group["betas"]
-        decay = 2 * self.regulariser * settings.level_weights[index] / self.texture.levels[index].numel()
         numbers = (
             rate / (1 - beta**step),
             1 - square_beta,
@@ -108,6 +121,11 @@ class PyramidDescent:
             group["eps"],
             MIDDLE,
             settings.channels,
-            decay,
+            self._decays()[index],
         )
         return tuple(np.float32(number) for number in numbers)
+
+    def _decays(self) -> list[float]:
+        """Per level, what the regulariser adds of a value to its gradient."""
+        weighed = zip(self.texture.settings.level_weights, self.texture.levels, strict=True)
+        return [2 * self.regulariser * weight / level.numel() for weight, level in weighed]

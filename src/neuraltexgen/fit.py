@@ -16,13 +16,14 @@ from neuraltexgen.colour import BLOCK, ViewColours, clip_colours
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.kernels.packed import Scratch, look_up, scatter, scatter_trust
+from neuraltexgen.kernels.packed import Scratch, look_up, on_cuda, scatter
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.seam_tie import SeamTie
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
+from neuraltexgen.stacked import Plan, StackedViews
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import FitView, Views, enlarge_photo, shared_texels
@@ -140,24 +141,24 @@ class _Run:
         self.history: list[PassRecord] = []
         self.given = torch.ones(len(views)) if beside.weights is None else torch.from_numpy(beside.weights)
         self.steps_per_pass = steps_per_pass(settings.batch, len(views))
+        self.stacked = self._stack()
         self._started = self._saved = time.monotonic()
+
+    def _stack(self) -> StackedViews | None:
+        """The views as passes without a wait take them: where all lie on CUDA, and kernels know the losses."""
+        if self.known is None or self.settings.compare_at != "photo" or not on_cuda(self.descent.composed):
+            return None
+        held = self.views.held()
+        return None if held is None else StackedViews(held, self.known, self.shared, EXPOSURE_PRIOR)
 
     def one_pass(self, number: int) -> None:
         """One step per batch over all views in an order drawn from the seed."""
         order = torch.randperm(len(self.views), generator=_generator(self.settings.seed, number)).tolist()
-        stream = self.views.stream(order)
         weights = self.view_weights() * self.given
-        losses: Tensor | float = 0.0  # on CUDA nothing waits for a view's loss
-        for step in range(self.steps_per_pass):
-            size = min(self.batch, len(order) - step * self.batch)
-            for index, view in (next(stream) for _ in range(size)):
-                losses += self._add_gradient(number, index, view, float(weights[index]) / size)
-            at = number * self.steps_per_pass + step
-            if self.seams is not None and self.settings.seam_weight > 0:
-                weight = self.settings.seam_weight * self.pixel
-                self.seams.add_gradient(self.descent.composed, self.descent.gradient, at, weight)
-            self.descent.step(self.settings.learning_rate * self._schedule(at))
-        losses = float(losses)
+        if self.stacked is None:
+            losses = self._streamed_pass(number, order, weights)
+        else:
+            losses = self._stacked_pass(number, order, weights, self.stacked)
         if not math.isfinite(losses):
             raise FitError(
                 f"the loss is not finite in pass {number + 1}", fix="a smaller --learning-rate, or check --loss"
@@ -167,6 +168,37 @@ class _Run:
         self.descent.compose()  # as a run that is taken up after this pass does
         seconds = time.monotonic() - self._started
         self.history.append(PassRecord(number + 1, losses / len(order), seconds))
+
+    def _streamed_pass(self, number: int, order: list[int], weights: Tensor) -> float:
+        """View by view; returns the sum of their losses."""
+        stream = self.views.stream(order)
+        losses: Tensor | float = 0.0  # on CUDA nothing waits for a view's loss
+        for step in range(self.steps_per_pass):
+            size = min(self.batch, len(order) - step * self.batch)
+            for index, view in (next(stream) for _ in range(size)):
+                losses += self._add_gradient(number, index, view, float(weights[index]) / size)
+            self._step(number * self.steps_per_pass + step)
+        return float(losses)
+
+    def _stacked_pass(self, number: int, order: list[int], weights: Tensor, stacked: StackedViews) -> float:
+        """The same for views on the GPU."""
+        exposed = self.settings.exposure and number >= EXPOSURE_FROM
+        measured = self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM
+        stacked.begin(Plan(order, self.batch, weights, exposed, measured), self.colours)
+        for step in range(self.steps_per_pass):
+            stacked.one_step(step, self.descent)
+            self._step(number * self.steps_per_pass + step)
+        losses, ratios = stacked.end(self.colours)
+        for index, ratio in enumerate(ratios):
+            note_sharpness(self.sharpness, index, ratio)
+        return losses
+
+    def _step(self, at: int) -> None:
+        """A step of the optimiser with what views have added to the gradient, and the seams' part."""
+        if self.seams is not None and self.settings.seam_weight > 0:
+            weight = self.settings.seam_weight * self.pixel
+            self.seams.add_gradient(self.descent.composed, self.descent.gradient, at, weight)
+        self.descent.step(self.settings.learning_rate * self._schedule(at))
 
     def _add_gradient(self, number: int, index: int, view: FitView, weight: float) -> Tensor:
         """Adds weight x the gradient of one view's loss to the texture's; returns the loss."""
@@ -271,9 +303,10 @@ class _Run:
 
 def texel_weights(views: Views, size: tuple[int, int]) -> Float[Tensor, "H W"]:
     """How much each texel counts in the photos, by their confidence. Raises FitError: none does."""
-    weight = torch.zeros(size, device=views.device)
+    total = torch.zeros(*size, 1, device=views.device)
     for _, view in views.stream(range(len(views))):
-        weight += scatter_trust(view.places, size)
+        scatter(view.confidence[..., None], view.places, total)
+    weight = total[..., 0]
     if not bool((weight > 0).any()):
         raise FitError(
             "no photo sees the mesh with any confidence: nothing to fit",

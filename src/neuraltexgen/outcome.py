@@ -167,6 +167,11 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
     )
 
 
+def pictured(views: Sequence[int]) -> list[int]:
+    """Those of some views that the report shows as pictures, spread evenly."""
+    return [views[i] for i in np.unique(np.linspace(0, len(views) - 1, COMPARISONS).round().astype(int))]
+
+
 def _solver_words(outcome: Outcome) -> str:
     if outcome.trained.settings.fit.solver == "direct":
         return "normal equations (--solver direct)"
@@ -273,8 +278,7 @@ def _uvs_table(outcome: Outcome) -> Table:
 
 def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
     trained = outcome.trained
-    shown = trained.held or trained.train
-    picked = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, COMPARISONS).round().astype(int))]
+    picked = pictured(trained.held or trained.train)
     texture = torch.from_numpy(outcome.texture).to(outcome.trained.views.device)
     seen = torch.from_numpy(outcome.trained.seen).to(outcome.trained.views.device)
     result = []

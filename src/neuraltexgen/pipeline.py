@@ -13,7 +13,6 @@ from neuraltexgen.errors import ConfigError, MeshError, ReaderError
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
-from neuraltexgen.holdout import held_out
 from neuraltexgen.meshes import write_mesh
 from neuraltexgen.meshes.simplify import simplify
 from neuraltexgen.observed import observed_density, observed_key
@@ -21,7 +20,7 @@ from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.reconstruct.from_photos import PhotoSettings, reconstruct_photos
 from neuraltexgen.reconstruct.photos import holds_only_photos
-from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, align_views, cached_cameras, score_aligned
+from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, fit_refined, refined_scene
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
@@ -139,7 +138,7 @@ def texture_scene(
     refined = None
     if job.refine == "cameras":
         with clock.stage("cameras"):
-            scene, refined = _refined(scene, job, cache, progress)
+            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress)
     with clock.stage("unwrap"):
         mesh, method = unwrapped(scene, job.unwrap, cache, progress, job.density)
     if job.enhance.on:
@@ -151,25 +150,17 @@ def texture_scene(
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
-    late = refined is not None and job.train.final_fit  # held-out views are fitted where the texture has them
-    train = replace(job.train, final_fit=False, style=None) if late else job.train
-    trained = train_and_score(paths, names, train, cache, mesh, progress, clock)
-    aligned = None
-    if refined is not None and trained.held:
-        with clock.stage("align"):
-            how = Preparing(mesh, renderer, mesh_key(mesh), job.views, cache / "views")
-            aligned = _aligned(scene, trained, how, progress)
-    if late:
-        last = train_and_score(
-            _at_aligned(paths, trained, aligned),
-            names,
-            replace(train, holdout="none", style=job.train.style),
-            cache / "final",
-            mesh,
-            progress,
-            clock,
-        )
-        trained = replace(trained, settings=replace(trained.settings, style=job.train.style), result=last.result)
+    if refined is None:
+        trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
+        return finished(job, scene, (mesh, method), trained, clock)
+    how = Preparing(mesh, renderer, mesh_key(mesh), job.views, cache / "views")
+    trained, aligned = fit_refined(scene, job.train, paths, how, progress, clock)
+    return replace(finished(job, scene, (mesh, method), trained, clock), refined=refined, aligned=aligned)
+
+
+def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Trained, clock: Clock) -> Outcome:
+    """What a run found, once its texture is fitted: filled, and measured. `unwrapped`: the mesh, and by what."""
+    mesh, method = unwrapped
     with clock.stage("fill"):
         result = trained.result
         filled = fill_texture(_in_range(result.texture), result.weight > FILL_WEIGHT, mesh)
@@ -191,8 +182,6 @@ def texture_scene(
         surface_texels=found.covered,
         seam_step=find_seam_tie(mesh, size).step(filled.image),
         seconds=clock.seconds,
-        refined=refined,
-        aligned=aligned,
     )
 
 
@@ -268,36 +257,6 @@ def _no_mesh(scene: Scene) -> ReaderError:
         f"{scene.format}: {scene.name} has no mesh, but {depths} depth maps to make one of",
         fix="texture with --reconstruct, or `neuraltexgen reconstruct CAPTURE -o mesh.ply` and then --mesh mesh.ply",
     )
-
-
-def _refined(scene: Scene, job: Job, cache: Path, progress: Progress) -> tuple[Scene, RefinedCameras]:
-    """The scene with refined cameras of all views but the held-out ones; and a note on the views that stay as given."""
-    if scene.mesh is None:
-        raise _no_mesh(scene)
-    held = held_out([view.name for view in scene.views], job.train.holdout)
-    chosen = [i for i in range(len(scene.views)) if i not in held]
-    found = cached_cameras(scene.views, chosen, scene.mesh, cache / "refine", progress)
-    notes = list(scene.notes)
-    if found.unplaced:
-        notes.append(
-            f"{len(found.unplaced)} of {len(chosen)} views have too few matches for their camera to be refined and "
-            f"stay as given (first: {found.unplaced[0]})"
-        )
-    return replace(scene, views=found.views, notes=tuple(notes)), found
-
-
-def _aligned(scene: Scene, trained: Trained, how: Preparing, progress: Progress) -> AlignedScores:
-    """The held-out views' scores where the finished texture says that they stand."""
-    texture = _in_range(trained.result.texture)
-    filled = fill_texture(texture, trained.result.weight > FILL_WEIGHT, how.mesh).image
-    aligned = align_views([scene.views[i] for i in trained.held], filled, how, progress)
-    return score_aligned(aligned, trained.result.texture, trained.seen, trained.views.device, progress)
-
-
-def _at_aligned(paths: list[Path], trained: Trained, aligned: AlignedScores | None) -> list[Path]:
-    """All prepared views, the held-out ones where they were aligned to; what could not be stays as given."""
-    moved = {} if aligned is None else dict(zip(trained.held, aligned.aligned.paths, strict=True))
-    return [moved.get(i, path) for i, path in enumerate(paths)]
 
 
 def _in_range(texture: Image) -> Image:

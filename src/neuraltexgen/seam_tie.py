@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
+from neuraltexgen.kernels.cuda import scatter as cuda
+from neuraltexgen.kernels.packed import on_cuda
 from neuraltexgen.kernels.sample import render, splat
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Image
@@ -42,8 +44,12 @@ class SeamTie:
     def add_gradient(self, texture: Float[Tensor, "H W c"], result: Float[Tensor, "H W c"], step: int, weight: float):
         """Adds the gradient of weight x the sum over places of the squared difference to `result`, in texels.
 
-        Every STRIDE-th place stands for its neighbours; steps that follow each other take different ones.
+        Every STRIDE-th place stands for its neighbours; steps that follow each other take different ones. On CUDA with
+        3 channels by the Triton twin.
         """
+        if on_cuda(texture):
+            cuda.tie(texture, self._on(texture.device), (step % STRIDE, STRIDE), STRIDE * weight, result)
+            return
         chosen = self._tensor[:, step % STRIDE :: STRIDE].to(texture.device)
         if chosen.shape[1] == 0:
             return
@@ -61,6 +67,16 @@ class SeamTie:
         a, b = (self._tensor[side][:, None, None] for side in (0, 1))
         every = torch.ones(a.shape[:2], dtype=torch.bool)
         return float((render(image, a, every) - render(image, b, every)).abs().mean())
+
+    def _on(self, device: torch.device) -> Float32[Tensor, "2 n 2"]:
+        """The places on a device, copied there once."""
+        if device not in self._copies:
+            self._copies[device] = self._tensor.to(device).contiguous()
+        return self._copies[device]
+
+    @cached_property
+    def _copies(self) -> dict[torch.device, Tensor]:
+        return {}
 
     @cached_property
     def _tensor(self) -> Float32[Tensor, "2 n s"]:

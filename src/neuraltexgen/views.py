@@ -21,6 +21,7 @@ from torch import Tensor
 
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import whole_file
+from neuraltexgen.kernels.cpu.looks import note_looks
 from neuraltexgen.kernels.packed import (
     Places,
     pack_bits,
@@ -141,6 +142,15 @@ class Views(Sequence[FitView]):
                 ahead.extend(pool.submit(self.__getitem__, index) for index in islice(coming, 1))
                 yield index, view
 
+    def held(self) -> list[FitView] | None:
+        """All views, if they lie on the device together for as long as these views do; else None."""
+        every = []
+        for index, view in self.stream(range(len(self))):
+            if not self._shelf.holds(self.files[index], view):
+                return None
+            every.append(view)
+        return every
+
     def subset(self, indices: Sequence[int]) -> "Views":
         """The views of some indices; what is in memory, and the budget for it, is shared with this one."""
         part = Views([self.files[i] for i in indices], self.device, 0)
@@ -155,6 +165,9 @@ class _Shelf:
         self._left = budget
         self._held: dict[Path, FitView] = {}
         self._lock = Lock()
+
+    def holds(self, path: Path, view: FitView) -> bool:
+        return self._held.get(path) is view
 
     def take(self, path: Path, device: torch.device) -> FitView:
         if path in self._held:
@@ -193,12 +206,22 @@ def enlarge_photo(view: FitView) -> FitView:
 
 def shared_texels(views: Views, size: tuple[int, int]) -> UInt8[Tensor, "H W"]:
     """1 where two views or more look at a texel with any confidence, else 0."""
+    if views.device.type == "cpu":
+        return _shared_on_cpu(views, size)
     seen, shared = (torch.zeros(size, dtype=torch.bool, device=views.device) for _ in range(2))
     for _, view in views.stream(range(len(views))):
         looked = scatter_trust(view.places, size) > 0
         shared |= looked & seen
         seen |= looked
     return shared.to(torch.uint8)
+
+
+def _shared_on_cpu(views: Views, size: tuple[int, int]) -> UInt8[Tensor, "H W"]:
+    """The same without a pass over the texture for each view: of thousands of them that would be most of the work."""
+    latest, shared = np.zeros(size, np.int32), torch.zeros(size, dtype=torch.uint8)
+    for number, (_, view) in enumerate(views.stream(range(len(views))), 1):
+        note_looks(view.low.numpy(), view.high.numpy(), view.trust.numpy(), number, latest, shared.numpy())
+    return shared
 
 
 def save_view(path: Path, view: FitView, contradicted: float = math.nan) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refine.rooms import VIEWS, surface, true_rig
 
 from neuraltexgen.geometry import project
 from neuraltexgen.refine.lens import enriched, free_parameters, parameter_names
@@ -12,6 +11,7 @@ from neuraltexgen.refine.matches import Matches
 from neuraltexgen.refine.motion import moved, rotation_from_vector, twist_between, vector_from_rotation
 from neuraltexgen.refine.overlap import choose_pairs, overlaps
 from neuraltexgen.scene import Camera
+from rigs import VIEWS, surface, true_rig
 
 PLAIN = {
     "SIMPLE_PINHOLE": (500.0, 321.0, 239.0),

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from refine.rooms import CAMERA, VIEWS, disturbed, errors, exact_matches, surface, true_rig
 
 from neuraltexgen.refine import refine_rig, rig_of
 from neuraltexgen.refine.matches import Matches, joined
 from neuraltexgen.scene import View
+from rigs import CAMERA, VIEWS, disturbed, errors, exact_matches, surface, true_rig
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.reconstruct import ReconstructSettings
 from neuraltexgen.training import TrainSettings
 from neuraltexgen.unwrap import MethodName, UnwrapSettings
+from neuraltexgen.update import check_job, keep_state
 from neuraltexgen.view_cache import ViewSettings
 
 MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
@@ -79,6 +80,8 @@ class Texture:
     """8 or 16 bit PNG, or EXR with 32-bit floats."""
     glb_image: Literal["png", "jpeg"] = "png"
     """The image inside the GLB."""
+    keep_state: bool = False
+    """Also write state.npz, so that `neuraltexgen update` can add photos or remove some; only for l2."""
     reading: Reading = field(default_factory=Reading)
     enhancing: Enhancing = field(default_factory=Enhancing)
     sampling: Sampling = field(default_factory=Sampling)
@@ -120,8 +123,13 @@ class Texture:
         )
 
     def run(self) -> None:
-        outcome = texture_capture(self.capture, self.out, self.job(), self.talk.progress)
+        job = self.job()
+        if self.keep_state:
+            check_job(job)
+        outcome = texture_capture(self.capture, self.out, job, self.talk.progress)
         files = (*outcome.files, *write_outcome(self.out, outcome))
+        if self.keep_state:
+            files += (keep_state(self.out, outcome, self.capture, self.talk.progress),)
         if self.resources.cache is None:
             shutil.rmtree(self.out / ".cache", ignore_errors=True)
         rows = (*summary(outcome), *left_out(outcome.scene.left_out), *notes(outcome.scene.notes))

@@ -17,12 +17,14 @@ from neuraltexgen.cli.losses import Losses
 from neuraltexgen.cli.reconstructing import Reconstruct
 from neuraltexgen.cli.suggesting import Suggest
 from neuraltexgen.cli.unwrapping import Unwrap
+from neuraltexgen.cli.updating import Update
 from neuraltexgen.errors import NeuralTexGenError
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
 
 Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's members)
     Annotated[Texture, tyro.conf.subcommand("texture")],
+    Annotated[Update, tyro.conf.subcommand("update")],
     Annotated[Demo, tyro.conf.subcommand("demo")],
     Annotated[Info, tyro.conf.subcommand("info")],
     Annotated[Doctor, tyro.conf.subcommand("doctor")],

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from neuraltexgen.kernels.cpu import packed as cpu_packed
 from neuraltexgen.kernels.cuda import photometric as cuda
+from neuraltexgen.kernels.cuda import scatter as cuda_scatter
 from neuraltexgen.kernels.sample import render_definition, splat
 
 CODES = 1 << 20
@@ -50,7 +51,7 @@ def look_up(texture: Float[Tensor, "H W c"], places: Places, scratch: Scratch | 
     Triton twin; everything else the definition.
     """
     if on_cuda(texture):
-        return cuda.look_up(texture.detach().contiguous(), places)
+        return cuda.look_up(texture, places)
     if not _on_cpu(texture):
         return look_up_definition(texture, places)
     image = (scratch or Scratch()).image("render", (*places.trust.shape, texture.shape[2]))
@@ -84,8 +85,11 @@ def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result:
 
 
 def scatter_weight(weight: Float32[Tensor, "h w"], places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
-    """How much each texel counts in the weighted pixels that have confidence; size = (H, W)."""
+    """How much each texel counts in the weighted pixels that have confidence; size = (H, W). On CUDA by a twin."""
     result = torch.zeros(*size, 1, device=weight.device)
+    if weight.device.type == "cuda":
+        cuda_scatter.scatter_weight(weight, places, result[..., 0])
+        return result[..., 0]
     scatter(weight[..., None], places, result)
     return result[..., 0]
 

@@ -224,21 +224,14 @@ def _colours(photo: Photo) -> Float[Tensor, "h w c"]:
 def _compare_on_cuda(
     image: Tensor, target: Target, look: tuple[Colour, float], losses: PhotoLosses, every: int
 ) -> Compared:
-    """The residuals by PyTorch, their slopes by Triton."""
+    """The residuals by PyTorch, their slopes by the Triton twin; sharpness by the definition."""
     colour, weight = look
-    share = unpack_share(target.trust)[..., None]
-    shown = colour.gain * image + colour.offset - _colours(target.photo)
-    field = F.pad(torch.where(share > 0, share * shown, 0), (0, 1))[None]
-    nothing = torch.empty(1, *image.shape[:2], 1, dtype=torch.uint8, device=image.device)
-    places = Places(
-        nothing.expand(-1, -1, -1, 4).contiguous().view(torch.uint16)[..., None, :], nothing, target.trust[None]
-    )
-    weights = torch.full((1,), weight, device=image.device)
-    stack = Stack(places, target.photo[None], Colour(colour.gain[None], colour.offset[None]), weights)
-    gradient = torch.empty_like(field)
-    loss = cuda.slopes(field, stack, losses, (HUBER_DELTA, CHARBONNIER_EPSILON), gradient, scattered=False)
+    weights, counts = torch.full((1,), weight, device=image.device), cuda.count_pairs(target.trust[None])
+    bends = (HUBER_DELTA, CHARBONNIER_EPSILON)
+    terms = cuda.Terms(colour.gain[None], colour.offset[None], weights, cuda.shares(losses, counts), bends)
+    loss, gradient = cuda.compare(image, target.photo, target.trust, terms)
     measured = sharpness_definition(image, target, colour, every) if every > 0 else nan
-    return Compared(loss[0], gradient[0, ..., :3], measured)
+    return Compared(loss, gradient, measured)
 
 
 def _compare_on_cpu(

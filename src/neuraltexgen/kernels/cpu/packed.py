@@ -11,7 +11,23 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-ZERO, HALF = np.float32(0), np.float32(0.5)
+from neuraltexgen.kernels.cpu.vectors import (
+    add_product,
+    apart,
+    fetch_to_read,
+    fetch_to_write,
+    four_from_0,
+    four_from_3,
+    load8,
+    minus,
+    plus,
+    scaled,
+    store,
+    times,
+    vector_of,
+)
+
+ZERO, HALF, ONE_F = np.float32(0), np.float32(0.5), np.float32(1)
 
 CODE = 2.0**-20
 """A step of a coordinate."""
@@ -27,7 +43,7 @@ BAND = 16
 
 FLAGS = {"contract"}
 
-ONE, TWO, THREE = np.uintp(1), np.uintp(2), np.uintp(3)
+NONE, ONE, TWO, THREE = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3)
 """Unsigned sums index without a test for negative numbers."""
 
 
@@ -107,20 +123,25 @@ def _scatter(gradient, low, high, trust, spans, bounds, size, result):
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
 def _read_three(texture, size, at, fx, fy, trust, image):
-    samples = len(at) // len(trust)
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
+    samples, (right, down) = len(at) // len(trust), _steps(size)
+    last = np.uintp(len(texture) - 8) if len(texture) >= 8 and size[1] > 1 else NONE
     for col in range(len(trust)):
-        red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+        if col % SEGMENT == 0:
+            _fetch_to_read(texture, down, at[(col + SEGMENT) * samples : (col + 2 * SEGMENT) * samples])
+        total = vector_of((ZERO, ZERO, ZERO, ZERO))
         if trust[col] > 0:
             for sample in range(samples):
                 i = np.uintp(col * samples + sample)
                 a = np.uintp(at[i]) * THREE
-                b, d = a + right, a + down
-                e = d + right
-                red += _mix(texture[a], texture[b], texture[d], texture[e], fx[i], fy[i])
-                green += _mix(texture[a + ONE], texture[b + ONE], texture[d + ONE], texture[e + ONE], fx[i], fy[i])
-                blue += _mix(texture[a + TWO], texture[b + TWO], texture[d + TWO], texture[e + TWO], fx[i], fy[i])
-        image[col, 0], image[col, 1], image[col, 2] = share * red, share * green, share * blue
+                if a + down < last:  # two texels are six values
+                    above = load8(texture, a)
+                    mixed = add_product(above, fy[i], minus(load8(texture, a + down), above))
+                    near = four_from_0(mixed)
+                    total = plus(total, add_product(near, fx[i], minus(four_from_3(mixed), near)))
+                else:
+                    total = plus(total, _mix_three(texture, a, right, down, fx[i], fy[i]))
+        red, green, blue, _ = apart(scaled(np.float32(1.0 / samples), total))
+        image[col, 0], image[col, 1], image[col, 2] = red, green, blue
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
@@ -145,15 +166,25 @@ def _add_three(gradient, trust, at, fx, fy, own, size, result):
     samples = len(at) // SEGMENT
     share, (right, down) = np.float32(1.0 / samples), _steps(size)
     first, end = np.uintp(own[0] * size[1] * 3), np.uintp(own[1] * size[1] * 3)
+    _fetch_to_write(result, down, at[: len(trust) * samples], first, end)
+    last = end - np.uintp(8) if end >= first + np.uintp(8) and right > 0 else NONE
+    near = vector_of((ONE_F, ONE_F, ONE_F, ZERO, ZERO, ZERO, ZERO, ZERO))
+    far = vector_of((-ONE_F, -ONE_F, -ONE_F, ONE_F, ONE_F, ONE_F, ZERO, ZERO))
     for col in range(len(trust)):
         if trust[col] == 0:
             continue
         red, green, blue = share * gradient[col, 0], share * gradient[col, 1], share * gradient[col, 2]
+        pair = vector_of((red, green, blue, red, green, blue, ZERO, ZERO))
         for sample in range(samples):
             i = np.uintp(col * samples + sample)
             a = np.uintp(at[i]) * THREE
+            if first <= a < last and a + down < last:
+                shares = times(add_product(near, fx[i], far), pair)
+                store(result, a, add_product(load8(result, a), ONE_F - fy[i], shares))
+                store(result, a + down, add_product(load8(result, a + down), fy[i], shares))
+                continue
             if first <= a < end:
-                _add_pair(result, a, right, np.float32(1) - fy[i], fx[i], red, green, blue)
+                _add_pair(result, a, right, ONE_F - fy[i], fx[i], red, green, blue)
             if first <= a + down < end:
                 _add_pair(result, a + down, right, fy[i], fx[i], red, green, blue)
 
@@ -235,15 +266,47 @@ def _mix(a, b, d, e, u, v):
 
 @njit(inline="always")
 @no_type_check
+def _mix_three(texture, a, right, down, u, v):
+    b, d = a + right, a + down
+    e = d + right
+    red = _mix(texture[a], texture[b], texture[d], texture[e], u, v)
+    green = _mix(texture[a + ONE], texture[b + ONE], texture[d + ONE], texture[e + ONE], u, v)
+    blue = _mix(texture[a + TWO], texture[b + TWO], texture[d + TWO], texture[e + TWO], u, v)
+    return vector_of((red, green, blue, ZERO))
+
+
+@njit(error_model="numpy")
+@no_type_check
+def _fetch_to_read(texture, down, at):
+    """Brings texels of three channels near: rows of a photo look at many charts, which no processor foresees."""
+    for i in range(len(at)):
+        a = np.uintp(at[i]) * THREE
+        fetch_to_read(texture, a)
+        fetch_to_read(texture, a + down)
+
+
+@njit(error_model="numpy")
+@no_type_check
+def _fetch_to_write(result, down, at, first, end):
+    for i in range(len(at)):
+        a = np.uintp(at[i]) * THREE
+        if first <= a < end:
+            fetch_to_write(result, a)
+        if first <= a + down < end:
+            fetch_to_write(result, a + down)
+
+
+@njit(inline="always")
+@no_type_check
 def _add_pair(result, a, right, weight, u, red, green, blue):
-    far = weight * u
-    near, b = weight - far, a + right
-    result[a] += near * red
-    result[a + ONE] += near * green
-    result[a + TWO] += near * blue
-    result[b] += far * red
-    result[b + ONE] += far * green
-    result[b + TWO] += far * blue
+    """In the order of the vectors' products: a texel's sum is the same, whichever way it was made."""
+    near, b = ONE_F - u, a + right
+    result[a] += weight * (near * red)
+    result[a + ONE] += weight * (near * green)
+    result[a + TWO] += weight * (near * blue)
+    result[b] += weight * (u * red)
+    result[b + ONE] += weight * (u * green)
+    result[b + TWO] += weight * (u * blue)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")

@@ -10,6 +10,9 @@ from torch import Tensor
 Inputs = TypeVar("Inputs")
 Outputs = TypeVar("Outputs", bound=tuple[Tensor, ...])
 
+MOST_RECORDED = 64
+"""Keys of a Recorder: more would hardly come twice."""
+
 MOST_GRAPHS = 4
 """Each recorded graph keeps its working memory; shapes beyond these are run without one."""
 
@@ -42,6 +45,41 @@ class Replay:
             ours.copy_(given)
         recorded.graph.replay()
         return recorded.outputs
+
+
+class Recorder:
+    """Calls of functions without arguments: a key's first call runs its function, the second records it, later ones replay.
+
+    For functions that change what they work on: recording one runs nothing. What they read and write must lie in the
+    same memory at each call with a key. Beyond CUDA every call runs.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[Hashable, Any] = {}
+        self._pool: Any = None
+
+    def __call__(self, key: Hashable, function: Callable[[], None], device: torch.device) -> None:
+        if device.type != "cuda" or (key not in self._seen and len(self._seen) >= MOST_RECORDED):
+            function()
+        elif key not in self._seen:
+            self._seen[key] = None
+            function()  # libraries set themselves up, and Triton compiles, before anything is recorded
+        else:
+            if self._seen[key] is None:
+                self._seen[key] = self._record(function)
+            self._seen[key].replay()
+
+    def _record(self, function: Callable[[], None]) -> Any:
+        graph, aside = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            # Not by torch.cuda.graph, which waits for the device and collects garbage first.
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            function()
+            graph.capture_end()
+        torch.cuda.current_stream().wait_stream(aside)
+        return graph
 
 
 def _record(function: Callable[[Inputs], Outputs], inputs: Inputs) -> _Recorded:

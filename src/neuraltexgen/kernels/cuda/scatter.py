@@ -1,0 +1,82 @@
+"""Triton twins of `packed.scatter_weight` and of a seam tie's gradient: what is scattered beside photos' gradients."""
+
+from __future__ import annotations  # tl is a name only where Triton is; its interpreter wants no quotes
+
+from typing import TYPE_CHECKING, Any, no_type_check
+
+import torch
+from torch import Tensor
+
+from neuraltexgen.kernels.cuda.lookup import BLOCK, blocks, corner, jit, mix, nearby, own_padded, padded, spread
+from neuraltexgen.kernels.cuda.photometric import codes
+
+if TYPE_CHECKING:
+    from neuraltexgen.kernels.packed import Places
+
+try:
+    import triton.language as tl  # pyright: ignore[reportMissingImports]
+except ImportError:  # no CUDA build of PyTorch: the twins are never called
+    tl: Any = None
+
+
+def scatter_weight(weight: Tensor, places: Places, result: Tensor) -> None:
+    """Adds how much each texel counts in the weighted pixels (h w) that have confidence to `result` (H W)."""
+    height, width, samples = places.high.shape
+    _scatter_weight[(blocks(height * width),)](
+        weight.contiguous(), codes(places), places.high, places.trust, result, result.shape[1], result.shape[0],
+        height * width, samples, BLOCK,
+    )  # fmt: skip
+
+
+def tie(texture: Tensor, places: Tensor, every: tuple[int, int], weight: float, result: Tensor) -> None:
+    """Adds the gradient of weight x Σ (difference of the two lookups)² to `result` (H W 3), see `SeamTie`.
+
+    places (2 n 2): uvs. every: (first, step) of the places that are tied.
+    """
+    own = own_padded(result)
+    into = torch.zeros(*result.shape[:2], 4, device=result.device) if own is None else own
+    phase, step = every
+    count = -(-(places.shape[1] - phase) // step)
+    if count > 0:
+        _tie[(blocks(count),)](
+            padded(texture), places, into, phase, step, places.shape[1], 2 * weight, result.shape[1],
+            result.shape[0], BLOCK,
+        )  # fmt: skip
+    if own is None:
+        result += into[..., :3]
+
+
+@jit
+@no_type_check
+def _scatter_weight(
+    weight, low, high, trust, result, width, height, pixels, SAMPLES: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    known = tl.load(trust + at, mask=at < pixels, other=0) > 0
+    own = tl.load(weight + at, mask=known, other=0.0) / SAMPLES
+    right, down = tl.where(width > 1, 1, 0), tl.where(height > 1, width, 0)
+    for i in tl.static_range(SAMPLES):
+        code = tl.load(low + at * SAMPLES + i, mask=known, other=0)
+        upper = tl.load(high + at * SAMPLES + i, mask=known, other=0).to(tl.int32)
+        x0, y0, fx, fy = corner(code, upper, width, height)
+        first = result + y0.to(tl.int64) * width + x0
+        tl.atomic_add(first, (1 - fx) * (1 - fy) * own, mask=known, sem="relaxed")
+        tl.atomic_add(first + right, fx * (1 - fy) * own, mask=known, sem="relaxed")
+        tl.atomic_add(first + down, (1 - fx) * fy * own, mask=known, sem="relaxed")
+        tl.atomic_add(first + down + right, fx * fy * own, mask=known, sem="relaxed")
+
+
+@jit
+@no_type_check
+def _tie(texture, places, result, phase, STEP: tl.constexpr, count, pull, width, height, BLOCK: tl.constexpr):
+    index = phase + STEP * (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK))
+    known = index < count
+    one, other = places + index * 2, places + (count + index) * 2
+    u, v = tl.load(one, mask=known, other=0.0), tl.load(one + 1, mask=known, other=0.0)
+    x0, y0, fx, fy = nearby(u, v, width, height)
+    u, v = tl.load(other, mask=known, other=0.0), tl.load(other + 1, mask=known, other=0.0)
+    x1, y1, gx, gy = nearby(u, v, width, height)
+    apart = mix(texture, x0, y0, fx, fy, known, width, height) - mix(texture, x1, y1, gx, gy, known, width, height)
+    slope = pull * tl.where(tl.arange(0, 4)[None, :] < 3, apart, 0.0)
+    spread(slope, result, x0, y0, fx, fy, known, width, height)
+    spread(-slope, result, x1, y1, gx, gy, known, width, height)
