@@ -10,6 +10,7 @@ import numpy as np
 
 from neuraltexgen.enhance import EnhanceSettings, enhance_scene
 from neuraltexgen.errors import ConfigError, MeshError, ReaderError
+from neuraltexgen.explain import TexelMaps, texel_maps, write_explanation
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
@@ -50,8 +51,8 @@ class Job:
     `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
     photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `density`
     observed takes the texels where the photos have their pixels, with new uvs by fast alone. `renderer` makes
-    the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs;
-    None keeps them in the output folder, so that a killed run goes on.
+    the UV maps: a name for `make_renderer`. `explain`: also what the texture rests on. `cache`: a folder that keeps
+    enhanced photos, UV maps and uvs between runs; None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
@@ -64,6 +65,7 @@ class Job:
     train: TrainSettings = TrainSettings()
     export: ExportOptions = ExportOptions()
     renderer: str = "auto"
+    explain: bool = False
     cache: Path | None = None
 
 
@@ -72,7 +74,7 @@ class Outcome:
     """What a run found. `texture` is the finished image, `trained.result.texture` what the fit gave before filling.
 
     `uvs`: how good they are, at the texture's size. Of the `surface_texels` that lie on the mesh, `filled_texels` had
-    no data of their own. `seconds`: per stage.
+    no data of their own. `seconds`: per stage. `maps`: what its texels rest on, if that was asked for.
     """
 
     job: Job
@@ -87,6 +89,7 @@ class Outcome:
     seam_step: float
     seconds: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    maps: TexelMaps | None = None
 
 
 def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: Progress = no_progress) -> Outcome:
@@ -113,6 +116,11 @@ def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: 
     outcome = texture_scene(scene, out, job, progress, clock)
     with clock.stage("export"):
         files = export_textured_mesh(out, outcome.mesh, outcome.texture, job.export)
+    if outcome.maps is not None:
+        with clock.stage("explain"):
+            trained = outcome.trained
+            views = trained.views.subset(trained.fitted)
+            made += write_explanation(out, outcome.maps, views, trained.transients, progress)
     return replace(outcome, files=(*files, *made), seconds=dict(clock.seconds))
 
 
@@ -148,6 +156,8 @@ def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Train
         size = trained.settings.fit.texture.size
         found = coverage(mesh, size)
         uvs = measure(mesh, size[1], found)
+    with clock.stage("explain"):
+        maps = texel_maps(trained.views.subset(trained.fitted), trained.result) if job.explain else None
     if uvs.overlap > OVERLAP_SHARE:
         note = f"{found.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))
@@ -163,6 +173,7 @@ def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Train
         surface_texels=found.covered,
         seam_step=find_seam_tie(mesh, size).step(filled.image),
         seconds=clock.seconds,
+        maps=maps,
     )
 
 

@@ -161,13 +161,13 @@ def test_the_axes_are_those_of_the_jacobian_whatever_the_pixel_grid() -> None:
     turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]).double()
     uv = uniform(200, 2).double()
     plain, turned = (find_taps(uv, s, mip_sizes((64, 32)), 8) for s in (steps, turn @ steps))
-    torch.testing.assert_close(plain.count, turned.count)
+    torch.testing.assert_close(plain.number, turned.number)
     torch.testing.assert_close(plain.level, turned.level)
     torch.testing.assert_close(plain.pace, turned.pace, rtol=1e-6, atol=1e-9)
     jacobian = steps * torch.tensor([32.0, 64.0])
     long, short = torch.linalg.svdvals(jacobian).unbind(-1)
-    torch.testing.assert_close(torch.linalg.vector_norm(plain.pace, dim=1) * plain.count, long)
-    torch.testing.assert_close(plain.count, (long / short.clamp(min=1) - 0.01).ceil().clamp(1, 8))
+    torch.testing.assert_close(torch.linalg.vector_norm(plain.pace, dim=1) * plain.number, long)
+    torch.testing.assert_close(plain.number, (long / short.clamp(min=1) - 0.01).ceil().clamp(1, 8))
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:

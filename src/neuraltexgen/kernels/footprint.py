@@ -41,7 +41,7 @@ class Taps(NamedTuple):
 
     middle: Float[Tensor, "p 2"]
     pace: Float[Tensor, "p 2"]
-    count: Float[Tensor, " p"]
+    number: Float[Tensor, " p"]
     level: Float[Tensor, " p"]
 
 
@@ -69,12 +69,12 @@ def look_up_footprints_definition(
     chain = mip_chain_definition(texture)
     uv, steps = (field[where.valid].to(texture.dtype) for field in (where.uv, where.steps))  # p s 2, p s 2 2
     found = find_taps(uv.reshape(-1, 2), steps.reshape(-1, 2, 2), sizes, taps)
-    total = texture.new_zeros(len(found.count), texture.shape[2])
-    for tap in range(int(found.count.max().item()) if len(found.count) else 0):
-        place = found.middle + (tap + 0.5 - found.count / 2)[:, None] * found.pace
-        used = (found.count > tap)[:, None]
+    total = texture.new_zeros(len(found.number), texture.shape[2])
+    for tap in range(int(found.number.max().item()) if len(found.number) else 0):
+        place = found.middle + (tap + 0.5 - found.number / 2)[:, None] * found.pace
+        used = (found.number > tap)[:, None]
         total = total + torch.where(used, _trilinear(chain, sizes, place, found.level), 0)
-    means = (total / found.count[:, None]).reshape(*uv.shape[:2], texture.shape[2]).mean(dim=1)
+    means = (total / found.number[:, None]).reshape(*uv.shape[:2], texture.shape[2]).mean(dim=1)
     result = texture.new_zeros(*where.valid.shape, texture.shape[2])
     result[where.valid] = means
     return result
