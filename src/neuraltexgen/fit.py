@@ -287,7 +287,7 @@ class _Run:
 
     def key(self) -> str:
         """What must be equal for a state to be taken up: settings, losses, views and the start."""
-        views = [path.name for path in self.views.files]
+        views = self.views.key()
         seams = None if self.seams is None else content_key(self.seams.uv)
         beside = [seams] if bool((self.given == 1).all()) else [seams, self.given.numpy()]
         beside += [self.views.taps] if self.views.taps else []

@@ -25,6 +25,7 @@ from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import StyleSettings, check, stylise
+from neuraltexgen.transients import Transients, find_transients
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views, load_view
 
@@ -43,14 +44,16 @@ sub-pixel detail that several photos share has room."""
 class TrainSettings:
     """`texture_size`: side of a page in texels, None to choose it from the photos. `holdout`: see `holdout.held_out`.
 
-    `final_fit`: fit once more on all views after scoring, and keep that. `style`: go on towards the style of a picture
-    after that. `memory`: GiB to keep within, None for half the machine's. `sampling`: what a sample looks up, a point
-    or the patch that it stands for (by Adam, whole textures only).
+    `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
+    scoring, and keep that. `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None
+    for half the machine's. `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole
+    textures only).
     """
 
     fit: FitSettings = FitSettings()
     texture_size: int | None = None
     holdout: str = "8"
+    transients: bool = False
     final_fit: bool = False
     style: StyleSettings | None = None
     device: str = "auto"
@@ -64,7 +67,7 @@ class Trained:
 
     `settings`: with the texture size and the solver in force. `train`, `held`: indices of the views. `seen`: texels
     that a training view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after
-    the colour fit, mean sharpness) of the held-out views.
+    the colour fit, mean sharpness) of the held-out views. `transients`: what was left out of the photos fitted.
     """
 
     settings: TrainSettings
@@ -75,6 +78,12 @@ class Trained:
     seen: Mask
     scores: tuple[ViewScore, ...]
     curve: tuple[tuple[int, float, float], ...]
+    transients: Transients | None = None
+
+    @property
+    def fitted(self) -> tuple[int, ...]:
+        """The views that the texture was fitted to at last: `train`, or all after a final fit."""
+        return self.train if len(self.result.gains) == len(self.train) else tuple(range(len(self.views)))
 
     @property
     def mean(self) -> Score:
@@ -122,6 +131,8 @@ def train_and_score(
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
+    with clock.stage("transients"):
+        views, found = _without_transients(settings, views, train, progress)
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
         beside = Beside(memory=memory)
@@ -137,6 +148,8 @@ def train_and_score(
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
+        with clock.stage("transients"):
+            views, found = _without_transients(settings, views, range(len(views)), progress)
         with clock.stage("final fit"):
             if banding is not None:
                 result = fit_in_bands(views, settings.fit, banding, cache / "final", progress, mesh)
@@ -147,7 +160,7 @@ def train_and_score(
         with clock.stage("style"):
             result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", beside=beside)
     seen = watch.seen.cpu().numpy()
-    return Trained(settings, views, train, held, result, seen, scores, curve)
+    return Trained(settings, views, train, held, result, seen, scores, curve, found)
 
 
 def automatic_size(footprints: Sequence[float], levels: int, pages: int = 1) -> int:
@@ -194,6 +207,16 @@ class _Watch:
         clipped = shown(texture)
         scores = [quick_score(clipped, self.views[i], mask) for i, mask in self.masks.items() if mask.any()]
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
+
+
+def _without_transients(
+    settings: TrainSettings, views: Views, fitted: Sequence[int], progress: Progress
+) -> tuple[Views, Transients | None]:
+    """The views without what stands in one of `fitted` alone, and what that is; as they are if it is not asked for."""
+    if not settings.transients:
+        return views, None
+    found = find_transients(views.hiding({}).subset(fitted), settings.fit.texture.size, progress)
+    return views.hiding({views.files[i]: mask for i, mask in zip(fitted, found.masks, strict=True)}), found
 
 
 def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainSettings:

@@ -115,6 +115,8 @@ class Fitting:
     """How strongly sharper photos count more; 0 is off."""
     seam_weight: float | None = None
     """How strongly both sides of the texture's seams are drawn together; 0 is off."""
+    transients: bool = False
+    """Leave out of each photo what stands in it and not in the others: people walking by."""
     compare_at: Literal["photo", "uvmap"] | None = None
     """Compare at the photo's own resolution, or enlarge the photo to the UV map's."""
     seed: int = 0

@@ -19,11 +19,18 @@ try:
     import triton.language as tl  # pyright: ignore[reportMissingImports]
 except ImportError:  # no CUDA build of PyTorch: the twins are never called
     triton: Any = None
+    tl: Any = None
+
+READY = triton is not None and hasattr(tl, "gather")
+"""Whether the twins can be compiled: Triton is there, and not older than 3.3."""
 
 BLOCK = 256
 """Pixels or texels of one program."""
 
-NUMBERS = ("width", "height", "pixels", "texture_width", "texture_height", "count", "phase")
+BYTE = 1 / 255 if triton is None else tl.constexpr(1 / 255)
+"""What a step of 8-bit photos and confidences is."""
+
+NUMBERS = ("width", "height", "pixels", "texture_width", "texture_height", "count", "phase", "rows", "parts")
 """Arguments that Triton would compile anew for when they are 1, or a multiple of 16."""
 
 
