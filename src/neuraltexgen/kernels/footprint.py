@@ -10,10 +10,10 @@ taps (as EXT_texture_filter_anisotropic, https://registry.khronos.org/OpenGL/ext
     level = min(lower + (spread / 4^lower - 1) / 3, last level)   each tap: two bilinear look-ups, mixed linearly
     colour = mean over s samples of the mean over n taps
 
-The level makes a tap as wide as the area it stands for, by variance. A look-up on level l is (4^l - 1) / 4 texels^2 wider
-than one on level 0: (4^l - 1) / 12 for the mean of 2^l x 2^l texels, twice that for the bilinear weights. A square of
-side d is (d^2 - 1) / 12 wider than a texel. OpenGL's log2(d) gives three times that: right for a display, which must not
-flicker, but a photo's pixel is the mean over its area, and a fit would have to sharpen.
+The level makes a tap as wide as the area it stands for, by variance. A look-up on level l is (4^l - 1) / 4 texels^2
+wider than one on level 0: (4^l - 1) / 12 for the mean of 2^l x 2^l texels, twice that for the bilinear weights. A
+square of side d is (d^2 - 1) / 12 wider than a texel. OpenGL's log2(d) gives three times that: right for a display,
+which must not flicker, but a photo's pixel is the mean over its area, and a fit would have to sharpen.
 
 A footprint of at most a texel, and one of zero, is the bilinear look-up of `kernels.sample`, whose border rules hold on
 every level. One tap is a trilinear look-up. The 1/100 keeps rounding from choosing n where the axes' ratio is a whole
