@@ -25,7 +25,10 @@ def corner() -> Mesh:
 
 
 def rig_of(*cameras: Camera) -> Rig:
-    poses = (moved(np.eye(4), np.array([0.02, 0.1, 0.03, 0.1, -0.1, 0.2])), moved(np.eye(4), np.array([0, -0.2, 0, 0.5, 0, 0.1])))
+    poses = (
+        moved(np.eye(4), np.array([0.02, 0.1, 0.03, 0.1, -0.1, 0.2])),
+        moved(np.eye(4), np.array([0, -0.2, 0, 0.5, 0, 0.1])),
+    )
     return Rig(poses, cameras, (0, len(cameras) - 1))
 
 

@@ -1,23 +1,17 @@
 """Where the direct solver starts: exposures settled on a coarse texture, and the photos' mean."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, ViewColours
-from neuraltexgen.kernels.packed import Places, Scratch, look_up, scatter, scatter_trust, unpack_share
+from neuraltexgen.glimpses import Glimpse, glimpse_of, stride_for
+from neuraltexgen.kernels.packed import Scratch, look_up, scatter, scatter_trust, unpack_share
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, block_means, compare
 from neuraltexgen.views import FitView, Views
-
-COARSE = 120
-"""Pixels along a photo's shorter side that are enough to settle its exposure, about; every STRIDES'th is taken."""
-
-STRIDES = (1, 2, 4)
-"""So that a block of BLOCK pixels still has a multiple of 8 of them, as its kernel wants."""
 
 ROUNDS = 8
 """Turns of texture and exposures on the coarse texture; each looks at few pixels."""
@@ -46,7 +40,7 @@ def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
 
 
 def photos_mean(
-    looks: Iterable[tuple[int, "Glimpse | FitView"]], colours: ViewColours, size: tuple[int, int]
+    looks: Iterable[tuple[int, Glimpse | FitView]], colours: ViewColours, size: tuple[int, int]
 ) -> Float[Tensor, "H W c"]:
     """The mean of the photos in each texel, each with its exposure taken out, over scales where there are few; see
     `spread`. looks: photos with the numbers that they have in `colours`.
@@ -66,14 +60,6 @@ def photos_mean(
     return spread(sums[:-1], sums[-1]).permute(1, 2, 0).contiguous()
 
 
-@dataclass(frozen=True, eq=False)
-class Glimpse:
-    """Some of a view's pixels, of every so many rows and columns, one sample each: what a coarse texture needs."""
-
-    photo: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"]
-    places: Places
-
-
 class Exposures:
     """Exposures settled before anything else: photos and a coarse texture, in closed form in turn.
 
@@ -82,8 +68,8 @@ class Exposures:
 
     def __init__(self, views: Views, size: tuple[int, int], channels: int) -> None:
         height, width = views[0].photo.shape[:2]
-        self.stride = max(stride for stride in STRIDES if stride == 1 or min(height, width) >= stride * COARSE)
-        self.glimpses = [_glimpse(view, self.stride) for _, view in views.stream(range(len(views)))]
+        self.stride = stride_for(height, width)
+        self.glimpses = [glimpse_of(view, self.stride) for _, view in views.stream(range(len(views)))]
         coarser = 2 * self.stride if self.stride > 1 else 1  # about a texel for a pixel that is taken
         self.size = (max(1, size[0] // coarser), max(1, size[1] // coarser))
         self.colours = ViewColours(len(views), channels, views.device)
@@ -111,12 +97,3 @@ class Exposures:
         """Sets one view's exposure from its render of the whole texture."""
         blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
         into.update(index, *blocks, prior * float(view.trust.sum()) / 255)
-
-
-def _glimpse(view: FitView, stride: int) -> Glimpse:
-    samples = 1 if stride > 1 else view.samples
-    low, high, trust, photo = (
-        field[::stride, ::stride].contiguous()
-        for field in (view.low[:, :, :samples], view.high[:, :, :samples], view.trust, view.photo)
-    )
-    return Glimpse(photo, Places(low, high, trust))
