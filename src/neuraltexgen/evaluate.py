@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from neuraltexgen.colour import fit_colour
-from neuraltexgen.kernels.packed import Places, look_up, scatter
+from neuraltexgen.kernels.packed import scatter
+from neuraltexgen.lookups import render_view
 from neuraltexgen.metrics import Score, quick_figures, score
 from neuraltexgen.views import FitView, Views
 
@@ -30,13 +31,18 @@ class ViewScore:
 
 def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> Bool[Tensor, "H W"]:
     """Texels that a view of `indices` looks at with any confidence, grown by the distance between its samples."""
-    weight = torch.zeros(*size, 1, device=views.device)
-    footprints = []
-    for _, view in views.stream(indices):
-        # Pixels without confidence are passed over.
-        scatter(torch.ones(*view.trust.shape, 1, device=views.device), view.places, weight)
-        footprints.append(view.footprint * (size[0] * size[1]) ** 0.5 / view.samples**0.5)
-    return grow(weight[..., 0] > SEEN_WEIGHT, footprints)
+    looks = torch.zeros(*size, 1, device=views.device)
+    spacing = [count_looks(view, looks) for _, view in views.stream(indices)]
+    return grow(looks[..., 0] > SEEN_WEIGHT, spacing)
+
+
+def count_looks(view: FitView, looks: Float32[Tensor, "H W 1"], sign: int = 1) -> float:
+    """Adds 1 for each pixel with any confidence to the texels that it looks at; returns how many texels lie between the
+    view's samples. `sign` -1 takes a view out again.
+    """
+    # Pixels without confidence are passed over.
+    scatter(torch.full((*view.trust.shape, 1), float(sign), device=looks.device), view.places, looks)
+    return view.footprint * (looks.shape[0] * looks.shape[1]) ** 0.5 / view.samples**0.5
 
 
 def grow(seen: Bool[Tensor, "H W"], sample_texels: list[float]) -> Bool[Tensor, "H W"]:
@@ -98,4 +104,4 @@ def compare_view(
 
 def _whole_render(texture: Float32[Tensor, "H W c"], view: FitView) -> Float32[Tensor, "h w c"]:
     """The render at all pixels that show the mesh with their whole area, also those without confidence; 0 elsewhere."""
-    return look_up(texture, Places(view.low, view.high, view.valid.to(torch.uint8)))
+    return render_view(texture, view, view.valid)

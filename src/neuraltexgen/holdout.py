@@ -22,27 +22,32 @@ def held_out(names: Sequence[str], choice: str) -> tuple[int, ...]:
         by_name = sorted(range(len(names)), key=lambda i: names[i])
         chosen = set(by_name[::step]) if len(names) > step // 2 + 1 else set()
     else:
-        chosen = _by_names(names, _listed(choice))
+        chosen = named_views(names, listed_names(choice, "--holdout"), "--holdout")
     if len(chosen) >= len(names):
         raise ConfigError(f"all {len(names)} views would be held out, none is left to fit", fix="--holdout none")
     return tuple(sorted(chosen))
 
 
-def _listed(choice: str) -> list[str]:
+def listed_names(choice: str, option: str) -> list[str]:
+    """The names in a text file, one a line, or in a list with commas. `option`: what an error calls it.
+
+    Raises ConfigError: a file that is not there, or no text.
+    """
     path = Path(choice)
     try:
         if path.is_file():
             return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise ConfigError(f"--holdout {choice}: not a text file", fix="a text file with one name per line") from error
+        raise ConfigError(f"{option} {choice}: not a text file", fix="a text file with one name per line") from error
     except (OSError, ValueError):
         pass  # too long for a path, or no path at all: a list
     if path.suffix == ".txt" and "," not in choice:
-        raise ConfigError(f"--holdout {choice}: no such file")
+        raise ConfigError(f"{option} {choice}: no such file")
     return [name.strip() for name in choice.split(",") if name.strip()]
 
 
-def _by_names(names: Sequence[str], wanted: list[str]) -> set[int]:
+def named_views(names: Sequence[str], wanted: Sequence[str], option: str) -> set[int]:
+    """Indices of the views of some names, which may lack their folder and suffix. Raises ConfigError: no view's."""
     index: dict[str, int] = {}
     for alias in (str, _file_name, _stem, _first_part):  # a whole name comes before another view's short one
         for i, name in enumerate(names):
@@ -50,7 +55,7 @@ def _by_names(names: Sequence[str], wanted: list[str]) -> set[int]:
     unknown = [name for name in wanted if name not in index]
     if unknown or not wanted:
         raise ConfigError(
-            f"--holdout: {len(unknown)} of {len(wanted)} names are no view's (first: {next(iter(unknown), '-')!r})",
+            f"{option}: {len(unknown)} of {len(wanted)} names are no view's (first: {next(iter(unknown), '-')!r})",
             fix=f"views are named like {names[0]!r}; neuraltexgen info CAPTURE says which were left out",
         )
     return {index[name] for name in wanted}

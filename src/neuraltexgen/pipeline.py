@@ -10,6 +10,7 @@ import numpy as np
 
 from neuraltexgen.enhance import EnhanceSettings, enhance_scene
 from neuraltexgen.errors import ConfigError, MeshError, ReaderError
+from neuraltexgen.explain import TexelMaps, texel_maps, write_explanation
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
@@ -20,6 +21,7 @@ from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.reconstruct.from_photos import PhotoSettings, reconstruct_photos
 from neuraltexgen.reconstruct.photos import holds_only_photos
+from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, fit_refined, refined_scene
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
@@ -32,6 +34,9 @@ from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 
 Density = Literal["uniform", "observed"]
 """Texels an area of the surface: everywhere as many, or more where photos were taken from closer by."""
+
+Refine = Literal["none", "cameras"]
+"""What of a capture is made better before the fit."""
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -48,14 +53,17 @@ class Job:
     """Everything that decides a run, in the order of the flow.
 
     `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
-    photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `density`
-    observed takes the texels where the photos have their pixels, with new uvs by fast alone. `renderer` makes
-    the UV maps: a name for `make_renderer`. `cache`: a folder that keeps enhanced photos, UV maps and uvs between runs;
+    photos; None: it must have both. `refine` cameras: poses and lenses of the views to be fitted are refined by matches
+    among their photos, and held-out views aligned to the finished texture (see `refine`). `simplify`: how many faces
+    the mesh is reduced to; None leaves it. `density` observed takes the texels where the photos have their pixels, with
+    new uvs by fast alone. `renderer` makes the UV maps: a name for `make_renderer`. `explain`: also what the texture
+    rests on. `cache`: a folder that keeps enhanced photos, UV maps, uvs, features and refined cameras between runs;
     None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
     reconstruct: ReconstructSettings | None = None
+    refine: Refine = "none"
     enhance: EnhanceSettings = EnhanceSettings()
     simplify: int | None = None
     unwrap: UnwrapSettings = UnwrapSettings()
@@ -64,6 +72,7 @@ class Job:
     train: TrainSettings = TrainSettings()
     export: ExportOptions = ExportOptions()
     renderer: str = "auto"
+    explain: bool = False
     cache: Path | None = None
 
 
@@ -72,7 +81,9 @@ class Outcome:
     """What a run found. `texture` is the finished image, `trained.result.texture` what the fit gave before filling.
 
     `uvs`: how good they are, at the texture's size. Of the `surface_texels` that lie on the mesh, `filled_texels` had
-    no data of their own. `seconds`: per stage.
+    no data of their own. `refined`, `aligned`: what --refine cameras found, and the held-out views' scores at the poses
+    that the texture gives them; `trained.scores` are at the given ones. `maps`: what its texels rest on, if that was
+    asked for. `seconds`: per stage.
     """
 
     job: Job
@@ -87,6 +98,9 @@ class Outcome:
     seam_step: float
     seconds: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    maps: TexelMaps | None = None
+    refined: RefinedCameras | None = None
+    aligned: AlignedScores | None = None
 
 
 def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: Progress = no_progress) -> Outcome:
@@ -113,6 +127,11 @@ def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: 
     outcome = texture_scene(scene, out, job, progress, clock)
     with clock.stage("export"):
         files = export_textured_mesh(out, outcome.mesh, outcome.texture, job.export)
+    if outcome.maps is not None:
+        with clock.stage("explain"):
+            trained = outcome.trained
+            views = trained.views.subset(trained.fitted)
+            made += write_explanation(out, outcome.maps, views, trained.transients, progress)
     return replace(outcome, files=(*files, *made), seconds=dict(clock.seconds))
 
 
@@ -125,6 +144,11 @@ def texture_scene(
     names = [view.name for view in scene.views]
     with clock.stage("unwrap"):
         scene = simplified(scene, job.simplify)
+    refined = None
+    if job.refine == "cameras":
+        with clock.stage("cameras"):
+            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress)
+    with clock.stage("unwrap"):
         mesh, method = unwrapped(scene, job.unwrap, cache, progress, job.density)
     if job.enhance.on:
         with clock.stage("enhance"):
@@ -135,13 +159,25 @@ def texture_scene(
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
-    trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
+    if refined is None:
+        trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
+        return finished(job, scene, (mesh, method), trained, clock)
+    how = Preparing(mesh, renderer, mesh_key(mesh), job.views, cache / "views")
+    trained, aligned = fit_refined(scene, job.train, paths, how, progress, clock)
+    return replace(finished(job, scene, (mesh, method), trained, clock), refined=refined, aligned=aligned)
+
+
+def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Trained, clock: Clock) -> Outcome:
+    """What a run found, once its texture is fitted: filled, and measured. `unwrapped`: the mesh, and by what."""
+    mesh, method = unwrapped
     with clock.stage("fill"):
         result = trained.result
         filled = fill_texture(_in_range(result.texture), result.weight > FILL_WEIGHT, mesh)
         size = trained.settings.fit.texture.size
         found = coverage(mesh, size)
         uvs = measure(mesh, size[1], found)
+    with clock.stage("explain"):
+        maps = texel_maps(trained.views.subset(trained.fitted), trained.result) if job.explain else None
     if uvs.overlap > OVERLAP_SHARE:
         note = f"{found.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))
@@ -157,6 +193,7 @@ def texture_scene(
         surface_texels=found.covered,
         seam_step=find_seam_tie(mesh, size).step(filled.image),
         seconds=clock.seconds,
+        maps=maps,
     )
 
 

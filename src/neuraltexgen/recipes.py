@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.kernels.normal import OFFSETS
+from neuraltexgen.kernels.normal import SLOTS
 from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.texture import TextureSettings
 
@@ -84,6 +84,6 @@ def fit_bytes(settings: FitSettings) -> int:
     height, width = settings.texture.size
     image = height * width * settings.texture.channels * 4
     if settings.solver == "direct":
-        return height * width * len(OFFSETS) * 4 + 10 * image
+        return height * width * SLOTS * 4 + 10 * image
     levels = sum(image // 4**level for level in range(len(settings.texture.level_weights)))
     return 4 * levels + 5 * image

@@ -9,7 +9,7 @@ from neuraltexgen.direct.conjugate import conjugate_gradients
 from neuraltexgen.direct.start import spread
 from neuraltexgen.direct.system import System, planes, texels
 from neuraltexgen.direct.terms import ROWS, direct_terms, is_quadratic, weights
-from neuraltexgen.kernels.normal import OFFSETS
+from neuraltexgen.kernels.normal import SLOTS
 from neuraltexgen.losses import LOSSES
 from neuraltexgen.seam_tie import SeamTie
 
@@ -47,7 +47,7 @@ def test_nothing_to_solve_moves_nothing() -> None:
 def seamed(prior: float) -> System:
     """A system of nothing but its penalties, on 8 x 10 texels with a few ties."""
     uv = np.random.default_rng(0).random((2, 5, 2)).astype(np.float32)
-    return System.gathered(torch.zeros(8, 10, len(OFFSETS)), prior, SeamTie(uv), 0.7)
+    return System.gathered(torch.zeros(8, 10, SLOTS), prior, SeamTie(uv), 0.7)
 
 
 def test_the_penalty_is_the_product_of_a_system_without_photos() -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from neuraltexgen.kernels.normal import (
-    OFFSETS,
     REACH,
+    SLOTS,
     add_curvature,
     add_curvature_definition,
     bilinear_taps,
@@ -42,7 +42,7 @@ def in_rows(stencil: Tensor) -> Tensor:
 
 def gathered(places: Places, weight: Tensor, size: tuple[int, int] = SIZE) -> Tensor:
     """The definition, in float64."""
-    stencil = torch.zeros(*size, len(OFFSETS), dtype=torch.float64)
+    stencil = torch.zeros(*size, SLOTS, dtype=torch.float64)
     add_curvature_definition(places, weight.double(), stencil)
     return stencil
 
@@ -57,7 +57,7 @@ def value(places: Places, weight: Tensor, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("samples", [1, 4])
 def test_the_twin_is_the_definition(samples: int, spread: float) -> None:
     places, weight = pixels(samples, spread)
-    stencil = torch.zeros(*SIZE, len(OFFSETS))
+    stencil = torch.zeros(*SIZE, SLOTS)
     add_curvature(places, weight, stencil)
     torch.testing.assert_close(stencil.double(), gathered(places, weight), rtol=1e-4, atol=2e-5)
 
@@ -65,7 +65,7 @@ def test_the_twin_is_the_definition(samples: int, spread: float) -> None:
 @pytest.mark.parametrize("shape", [SIZE, (1, 5), (4, 1), (1, 1), (2, 2)])
 def test_the_product_is_the_definition_and_symmetric(shape: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    stencil = torch.rand(shape[0], len(OFFSETS), shape[1], generator=generator)
+    stencil = torch.rand(shape[0], SLOTS, shape[1], generator=generator)
     x, y = torch.rand(2, 3, *shape, generator=generator)
     result, other = torch.empty_like(x), torch.empty_like(y)
     stencil_product(stencil, x, result)
@@ -100,7 +100,7 @@ def test_one_result_whatever_the_number_of_threads(monkeypatch: pytest.MonkeyPat
     found = []
     for threads in (1, 3):
         monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)  # so many owners of rows
-        found.append(torch.zeros(*SIZE, len(OFFSETS)))
+        found.append(torch.zeros(*SIZE, SLOTS))
         add_curvature(places, weight, found[-1])
     assert torch.equal(*found)
 

@@ -30,13 +30,14 @@ from neuraltexgen.files import plain, write_json
 from neuraltexgen.machine import GIB, fit_peak
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
-from neuraltexgen.pipeline import Density, Job, texture_capture, unwrapped
+from neuraltexgen.pipeline import Density, Job, Refine, texture_capture, unwrapped
 from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.reconstruct import ReconstructSettings
 from neuraltexgen.training import TrainSettings
 from neuraltexgen.unwrap import MethodName, UnwrapSettings
+from neuraltexgen.update import check_job, keep_state
 from neuraltexgen.view_cache import ViewSettings
 
 MeshFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MESH")]
@@ -63,6 +64,8 @@ class Texture:
     """Spread the charts over so many textures; with --texels-per-unit, over so many at most."""
     texels_per_unit: Scale = None
     """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
+    refine: Refine = "none"
+    """cameras: first refine poses and lenses by matches among the photos, seen through the mesh."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -73,10 +76,14 @@ class Texture:
     """Photos kept out of the fit and scored: N for every Nth, a file or a list of names, or none."""
     final_fit: bool = False
     """After scoring, fit once more on all photos and export that."""
+    explain: bool = False
+    """Also write what the texture rests on: photos a texel, their spread, its uncertainty, what of each was trusted."""
     texture_format: Literal["png", "png16", "exr"] = "png"
     """8 or 16 bit PNG, or EXR with 32-bit floats."""
     glb_image: Literal["png", "jpeg"] = "png"
     """The image inside the GLB."""
+    keep_state: bool = False
+    """Also write state.npz, so that `neuraltexgen update` can add photos or remove some; only for l2."""
     reading: Reading = field(default_factory=Reading)
     enhancing: Enhancing = field(default_factory=Enhancing)
     sampling: Sampling = field(default_factory=Sampling)
@@ -91,6 +98,7 @@ class Texture:
         return Job(
             read=self.reading.settings(),
             reconstruct=ReconstructSettings() if self.reconstruct else None,
+            refine=self.refine,
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
             unwrap=UnwrapSettings(
@@ -106,19 +114,27 @@ class Texture:
                 fit=self.fitting.settings(),
                 texture_size=side,
                 holdout=self.holdout,
+                transients=self.fitting.transients,
                 final_fit=self.final_fit,
                 style=self.styling.settings(),
                 device=self.resources.device,
                 memory=self.resources.memory,
+                sampling=self.fitting.sampling,
             ),
             export=ExportOptions(self.texture_format, self.glb_image),
             renderer=self.sampling.renderer,
+            explain=self.explain,
             cache=self.resources.cache,
         )
 
     def run(self) -> None:
-        outcome = texture_capture(self.capture, self.out, self.job(), self.talk.progress)
+        job = self.job()
+        if self.keep_state:
+            check_job(job)
+        outcome = texture_capture(self.capture, self.out, job, self.talk.progress)
         files = (*outcome.files, *write_outcome(self.out, outcome))
+        if self.keep_state:
+            files += (keep_state(self.out, outcome, self.capture, self.talk.progress),)
         if self.resources.cache is None:
             shutil.rmtree(self.out / ".cache", ignore_errors=True)
         rows = (*summary(outcome), *left_out(outcome.scene.left_out), *notes(outcome.scene.notes))
@@ -222,9 +238,11 @@ class Fit:
             fit=self.fitting.settings(),
             texture_size=self.texture_size,
             holdout=self.holdout,
+            transients=self.fitting.transients,
             style=self.styling.settings(),
             device=self.resources.device,
             memory=self.resources.memory,
+            sampling=self.fitting.sampling,
         )
         result = fit_prepared(self.folder, self.out, settings, self.mesh, self.resources.cache, self.talk.progress)
         if self.resources.cache is None:
@@ -246,6 +264,8 @@ class Evaluate:
     """The capture with the photos and cameras."""
     holdout: str = "8"
     """The photos to score: N for every Nth, a file or a list of names."""
+    align: bool = False
+    """Score the photos where the textured mesh says that they were taken, by features of its renders."""
     texture: Maybe = None
     """The texture image, if the mesh does not name it."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
@@ -261,6 +281,7 @@ class Evaluate:
             views=self.sampling.settings(),
             renderer=self.sampling.renderer,
             holdout=self.holdout,
+            align=self.align,
             device=self.resources.device,
             memory=self.resources.memory,
             cache=self.resources.cache,

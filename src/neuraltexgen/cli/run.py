@@ -8,6 +8,7 @@ from typing import Annotated, Union
 
 import tyro
 
+from neuraltexgen.cli.benching import Bench
 from neuraltexgen.cli.commands import Evaluate, Fit, Info, Texture, UVMaps
 from neuraltexgen.cli.converting import Convert
 from neuraltexgen.cli.demonstrating import Demo
@@ -17,12 +18,14 @@ from neuraltexgen.cli.losses import Losses
 from neuraltexgen.cli.reconstructing import Reconstruct
 from neuraltexgen.cli.suggesting import Suggest
 from neuraltexgen.cli.unwrapping import Unwrap
+from neuraltexgen.cli.updating import Update
 from neuraltexgen.errors import NeuralTexGenError
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
 
 Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's members)
     Annotated[Texture, tyro.conf.subcommand("texture")],
+    Annotated[Update, tyro.conf.subcommand("update")],
     Annotated[Demo, tyro.conf.subcommand("demo")],
     Annotated[Info, tyro.conf.subcommand("info")],
     Annotated[Doctor, tyro.conf.subcommand("doctor")],
@@ -35,6 +38,7 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
     Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
     Annotated[Suggest, tyro.conf.subcommand("suggest")],
     Annotated[Losses, tyro.conf.subcommand("losses")],
+    Annotated[Bench, tyro.conf.subcommand("bench")],
 ]
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.direct.terms import Terms, is_quadratic, weights
-from neuraltexgen.kernels.normal import OFFSETS, add_curvature
+from neuraltexgen.kernels.normal import SLOTS, add_curvature
 from neuraltexgen.kernels.packed import scatter
 from neuraltexgen.kernels.photometric import Colour, Compared, PhotoLosses, Target, compare
 from neuraltexgen.sharpness import ROWS
@@ -29,7 +29,7 @@ class Gathered:
     @classmethod
     def empty(cls, texture: Texels, curvature: bool = True) -> "Gathered":
         """Of no photo, for a texture of this size and so many channels."""
-        size = (*texture.shape[:2], len(OFFSETS))
+        size = (*texture.shape[:2], SLOTS)
         stencil = torch.zeros(size, device=texture.device) if curvature else None
         return cls(stencil, torch.zeros_like(texture, memory_format=torch.contiguous_format))
 

@@ -28,7 +28,7 @@ def watched(
     on behind the user's back. COLMAP's log is silent meanwhile. Raises ReconstructError for what COLMAP raises.
     """
     token = pycolmap.CancellationToken()
-    with _silence(), ThreadPoolExecutor(1) as pool:
+    with silenced(), ThreadPoolExecutor(1) as pool:
         future = pool.submit(work, token)
         try:
             for _ in progress(_steps(future, done, total), what, total):
@@ -53,7 +53,7 @@ def _steps(future: "Future[T]", done: Callable[[], int], total: int) -> Iterator
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """COLMAP says nothing below a fatal error; what fails reaches us as an exception."""
     with _quiet_lock:
         before = pycolmap.logging.minloglevel

@@ -6,7 +6,9 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from neuraltexgen.kernels.cpu.packed import FLAGS, SEGMENT, _bounds, _spans, tap
+from neuraltexgen.kernels.cpu.packed import _bounds, _spans, tap
+from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT
+from neuraltexgen.kernels.cpu.vectors import add_product, fetch_to_write, load16, store
 
 REACH = 2
 """Rows and columns between coupled texels, at the most. Four samples a pixel stay within it up to a pixel of about 1.5
@@ -15,11 +17,17 @@ texels; wider pixels are modelled, see `normal.add_curvature`."""
 SIDE, ROW = REACH + 1, 2 * REACH + 1
 """Texels along a window that a pixel's taps fit in, and along the stencil."""
 
+SLOTS = 16
+"""Values of a texel in a stencil that is gathered: its coefficients, and zeros that make it a cache line."""
+
+TAPS = 2 * SLOTS
+"""Values that a window's taps are laid out in, row after row of ROW: zeros follow the last one."""
+
 
 def add_curvature(
     low: np.ndarray, high: np.ndarray, trust: np.ndarray, weight: np.ndarray, stencil: np.ndarray
 ) -> None:
-    """Adds the windowed curvature of weighted pixels (h w) at packed places to `stencil` (H W k).
+    """Adds the windowed curvature of weighted pixels (h w) at packed places to `stencil` (H W SLOTS).
 
     A thread writes the texture rows that it owns, as `packed.scatter` does: each coefficient sums its pixels in order
     of the photo, whatever the number of threads.
@@ -35,117 +43,158 @@ def add_curvature(
 def _gather(low, high, trust, weight, spans, bounds, stencil):
     samples = high.shape[2]
     for thread in prange(len(bounds) - 1):
-        first, end = bounds[thread], bounds[thread + 1]
-        taps = np.zeros((SIDE, SIDE), np.float32)
-        x, y = np.empty(samples, np.int32), np.empty(samples, np.int32)
-        fx, fy = np.empty(samples, np.float32), np.empty(samples, np.float32)
+        own = (bounds[thread], bounds[thread + 1])
+        x, y = np.empty(SEGMENT * samples, np.int32), np.empty(SEGMENT * samples, np.int32)
+        fx, fy = np.empty(SEGMENT * samples, np.float32), np.empty(SEGMENT * samples, np.float32)
+        windows = np.empty((SEGMENT * samples, 4), np.int32)
+        taps, shares = np.empty((SEGMENT * samples, TAPS), np.float32), np.empty(SEGMENT * samples, np.float32)
         for row in range(len(trust)):
             for segment in range(spans.shape[1]):
-                if spans[row, segment, 0] >= end or spans[row, segment, 1] < first:
+                if spans[row, segment, 0] >= own[1] or spans[row, segment, 1] < own[0]:
                     continue
-                for col in range(segment * SEGMENT, min((segment + 1) * SEGMENT, trust.shape[1])):
-                    if trust[row, col] > 0:
-                        _decode(low[row, col], high[row, col], stencil.shape, x, y, fx, fy)
-                        _add_pixel(x, y, fx, fy, weight[row, col], (first, end), taps, stencil)
+                a, b = segment * SEGMENT, min((segment + 1) * SEGMENT, trust.shape[1])
+                _decode(low[row, a:b], high[row, a:b], stencil.shape, x, y, fx, fy)
+                # Windows first, products afterwards: a vector of taps that were written a moment ago must wait.
+                found = _lay_out(trust[row, a:b], weight[row, a:b], x, y, fx, fy, windows, shares, taps)
+                for n in range(found):
+                    _fetch_ahead(windows[n], own, stencil)
+                for n in range(found):
+                    _add_pairs(windows[n], shares[n], taps[n], own, stencil)
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
 def _decode(low, high, size, x, y, fx, fy):
+    low, high = low.reshape(-1), high.reshape(-1)
     for i in range(len(high)):
         upper = np.int32(high[i])
-        x[i], fx[i] = tap(np.int32(low[i, 0]) | np.int32((upper >> 4) << 16), size[1])
-        y[i], fy[i] = tap(np.int32(low[i, 1]) | np.int32((upper & 15) << 16), size[0])
+        u = np.int32(low[np.uintp(2 * i)]) | np.int32((upper >> np.int32(4)) << np.int32(16))
+        v = np.int32(low[np.uintp(2 * i + 1)]) | np.int32((upper & np.int32(15)) << np.int32(16))
+        x[i], fx[i] = tap(u, size[1])
+        y[i], fy[i] = tap(v, size[0])
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
-def _add_pixel(x, y, fx, fy, weight, own, taps, stencil):
-    """A pixel whose taps fit a window of reach + 1 texels a side counts as one lookup, another sample by sample."""
-    samples = len(x)
-    left, right, top, bottom = x[0], x[0], y[0], y[0]
-    for i in range(1, samples):
-        left, right = min(left, x[i]), max(right, x[i])
-        top, bottom = min(top, y[i]), max(bottom, y[i])
-    if bottom + 1 < own[0] or top >= own[1]:
-        return
-    if bottom - top < REACH and right - left < REACH:
-        taps[:] = 0
-        share = np.float32(1.0 / samples)
-        for i in range(samples):
-            _set(taps, y[i] - top, x[i] - left, fy[i], fx[i], share)
-        if own[0] <= top <= own[1] - SIDE and left <= stencil.shape[1] - SIDE:
-            _add_whole(taps, weight, stencil[top : top + SIDE, left : left + SIDE])
-        else:
-            _add_window(taps, top, left, bottom - top + 2, right - left + 2, weight, own, stencil)
-        return
-    for i in range(samples):
-        taps[:2, :2] = 0
-        _set(taps, 0, 0, fy[i], fx[i], np.float32(1))
-        _add_window(taps, y[i], x[i], 2, 2, weight / np.float32(samples), own, stencil)
+def _lay_out(trust, weight, x, y, fx, fy, windows, shares, taps):
+    """Writes (top, left, rows, columns), weight and taps of each window that the pixels look at; returns how many.
+
+    A pixel whose taps fit a window of reach + 1 texels a side is one lookup; of another each sample is one.
+    """
+    samples = len(x) // SEGMENT
+    found, share = 0, np.float32(1.0 / samples)
+    for col in range(len(trust)):
+        if trust[col] == 0:
+            continue
+        first, end = col * samples, (col + 1) * samples
+        left, right, top, bottom = x[first], x[first], y[first], y[first]
+        for i in range(first + 1, end):
+            left, right = min(left, x[i]), max(right, x[i])
+            top, bottom = min(top, y[i]), max(bottom, y[i])
+        if bottom - top < REACH and right - left < REACH:
+            taps[found] = 0
+            for i in range(first, end):
+                _set(taps[found], (y[i] - top) * ROW + x[i] - left, fy[i], fx[i], share)
+            windows[found, 0], windows[found, 1] = top, left
+            windows[found, 2], windows[found, 3] = bottom - top + 2, right - left + 2
+            shares[found] = weight[col]
+            found += 1
+            continue
+        for i in range(first, end):
+            taps[found] = 0
+            _set(taps[found], 0, fy[i], fx[i], np.float32(1))
+            windows[found, 0], windows[found, 1], windows[found, 2], windows[found, 3] = y[i], x[i], 2, 2
+            shares[found] = weight[col] * share
+            found += 1
+    return found
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
 @no_type_check
-def _set(taps, i, j, fy, fx, share):
+def _set(taps, at, fy, fx, share):
     below = share * fy
     above = share - below
-    taps[i, j] += above * (1 - fx)
-    taps[i, j + 1] += above * fx
-    taps[i + 1, j] += below * (1 - fx)
-    taps[i + 1, j + 1] += below * fx
+    taps[at] += above * (1 - fx)
+    taps[at + 1] += above * fx
+    taps[at + ROW] += below * (1 - fx)
+    taps[at + ROW + 1] += below * fx
+
+
+@njit(error_model="numpy")
+@no_type_check
+def _fetch_ahead(window, own, stencil):
+    top, left = window[0], window[1]
+    for i in range(max(0, own[0] - top), min(window[2], own[1] - top)):
+        for j in range(window[3]):
+            fetch_to_write(stencil, (np.int64(top + i) * stencil.shape[1] + left + j) * SLOTS)
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
-def _add_whole(taps, weight, window):
-    """Adds all pairs of a window that lies whole within what a thread owns: loops of constant length, which unroll."""
-    for i in range(SIDE):
-        for j in range(SIDE):
-            share = weight * taps[i, j]
-            for b in range(j, SIDE):
-                window[i, j, b - j] += share * taps[i, b]
-            for a in range(i + 1, SIDE):
-                for b in range(SIDE):
-                    window[i, j, (a - i) * ROW + b - j] += share * taps[a, b]
+def _add_pairs(window, share, taps, own, stencil):
+    """Adds weight x tap x tap for a tap and those after it in reading order, for all taps in a thread's rows.
 
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _add_window(taps, top, left, rows, cols, weight, own, stencil):
-    """The same for a window that the texture's border, or a thread's, cuts."""
-    rows, cols = min(rows, stencil.shape[0] - top), min(cols, stencil.shape[1] - left)
+    Taps lie as far apart as the slots of their coefficients do, so a texel's coefficients are its tap times the taps
+    from its own on. Beyond the texture's border there is a tap of weight 0 at the most, and it is left out.
+    """
+    top, left = window[0], window[1]
+    rows, cols = min(window[2], stencil.shape[0] - top), min(window[3], stencil.shape[1] - left)
     for i in range(max(0, own[0] - top), min(rows, own[1] - top)):
+        at = (np.int64(top + i) * stencil.shape[1] + left) * SLOTS
         for j in range(cols):
-            share = weight * taps[i, j]
-            for b in range(j, cols):
-                stencil[top + i, left + j, b - j] += share * taps[i, b]
-            for a in range(i + 1, rows):
-                for b in range(cols):
-                    stencil[top + i, left + j, (a - i) * ROW + b - j] += share * taps[a, b]
+            place, here = np.uintp(at + j * SLOTS), np.uintp(i * ROW + j)
+            total = add_product(load16(stencil, place), share * taps[here], load16(taps, here))
+            store(stencil, place, total)
 
 
-@njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
 def product(stencil, x, result):
     """Writes the symmetric matrix whose upper half is `stencil` (H k W), times x (c H W), into `result`."""
     height, width = stencil.shape[0], stencil.shape[2]
     for row in prange(height):
-        for c in range(x.shape[0]):
-            for col in range(width):
-                result[c, row, col] = stencil[row, 0, col] * x[c, row, col]
-            for dx in range(1, REACH + 1):
-                for col in range(width - dx):
-                    result[c, row, col] += stencil[row, dx, col] * x[c, row, col + dx]
-                for col in range(dx, width):
-                    result[c, row, col] += stencil[row, dx, col - dx] * x[c, row, col - dx]
-            for dy in range(1, REACH + 1):
-                for dx in range(-REACH, REACH + 1):
-                    k = dy * ROW + dx
-                    first, last = max(0, -dx), min(width, width - dx)
-                    if row + dy < height:
-                        for col in range(first, last):
-                            result[c, row, col] += stencil[row, k, col] * x[c, row + dy, col + dx]
-                    if row - dy >= 0:
-                        for col in range(first, last):
-                            result[c, row, col + dx] += stencil[row - dy, k, col] * x[c, row - dy, col]
+        result[:, row] = np.float32(0)
+        for dy in range(REACH + 1):
+            for dx in range(-REACH if dy > 0 else 0, REACH + 1):
+                if abs(dx) >= width:
+                    continue
+                k = dy * ROW + dx
+                here, there = max(0, -dx), max(0, dx)  # where a row's texels, and those they are coupled with, begin
+                count = width - abs(dx)
+                if row + dy < height:
+                    own = stencil[row, k, here : here + count]
+                    _add_products(own, x, row + dy, there, result, row, here)
+                if k > 0 and row - dy >= 0:
+                    other = stencil[row - dy, k, here : here + count]
+                    _add_products(other, x, row - dy, here, result, row, there)
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+@no_type_check
+def _add_products(factors, x, source, first, result, target, start):
+    """Adds the factors times as many values of each channel's row `source` of x, from `first` on, to those of another.
+
+    Rows by themselves, since only what is known to lie side by side is vectorised; three channels share the factors.
+    """
+    end, stop = first + len(factors), start + len(factors)
+    if len(x) == 3:
+        _add_three(
+            factors,
+            (x[0, source, first:end], x[1, source, first:end], x[2, source, first:end]),
+            (result[0, target, start:stop], result[1, target, start:stop], result[2, target, start:stop]),
+        )
+        return
+    for channel in range(len(x)):
+        given, sums = x[channel, source, first:end], result[channel, target, start:stop]
+        for i in range(len(factors)):
+            sums[i] += factors[i] * given[i]
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+@no_type_check
+def _add_three(factors, given, sums):
+    (red, green, blue), (more_red, more_green, more_blue) = sums, given
+    for i in range(len(factors)):
+        red[i] += factors[i] * more_red[i]
+        green[i] += factors[i] * more_green[i]
+        blue[i] += factors[i] * more_blue[i]

@@ -2,7 +2,7 @@
 
 Rows of the photo are shared out among threads while looking up, rows of the texture while scattering: no races, and
 every texel sums its pixels in the order of the photo, whatever the number of threads. Codes are decoded a stretch at a
-time, which vectorises; three channels have loops of their own, unrolled.
+time, which vectorises; `texels` has what is done with them.
 """
 
 from typing import no_type_check
@@ -10,6 +10,8 @@ from typing import no_type_check
 import numba
 import numpy as np
 from numba import njit, prange
+
+from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT, add_segment, read_row
 
 ZERO, HALF = np.float32(0), np.float32(0.5)
 
@@ -19,16 +21,8 @@ CODE = 2.0**-20
 STRIP = 8
 """Photo rows that one thread takes at a time."""
 
-SEGMENT = 32
-"""Pixels of a row whose texture rows are noted together, so that a thread passes over those that are not its own."""
-
 BAND = 16
 """Borders between the texture rows of threads are multiples of this."""
-
-FLAGS = {"contract"}
-
-ONE, TWO, THREE = np.uintp(1), np.uintp(2), np.uintp(3)
-"""Unsigned sums index without a test for negative numbers."""
 
 
 def look_up(texture: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.ndarray, image: np.ndarray) -> None:
@@ -80,10 +74,7 @@ def _look_up(texture, size, low, high, trust, image):
         at, fx, fy = _buffers(high[0].size)
         for row in range(strip * STRIP, min((strip + 1) * STRIP, len(trust))):
             _decode(low[row], high[row], size, at, fx, fy)
-            if size[2] == 3:
-                _read_three(texture, size, at, fx, fy, trust[row], image[row])
-            else:
-                _read(texture, size, at, fx, fy, trust[row], image[row])
+            read_row(texture, size, at, fx, fy, trust[row], image[row])
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -98,84 +89,7 @@ def _scatter(gradient, low, high, trust, spans, bounds, size, result):
                     continue
                 a, b = segment * SEGMENT, min((segment + 1) * SEGMENT, trust.shape[1])
                 _decode(low[row, a:b], high[row, a:b], size, at, fx, fy)
-                if size[2] == 3:
-                    _add_three(gradient[row, a:b], trust[row, a:b], at, fx, fy, own, size, result)
-                else:
-                    _add(gradient[row, a:b], trust[row, a:b], at, fx, fy, own, size, result)
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _read_three(texture, size, at, fx, fy, trust, image):
-    samples = len(at) // len(trust)
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
-    for col in range(len(trust)):
-        red, green, blue = np.float32(0), np.float32(0), np.float32(0)
-        if trust[col] > 0:
-            for sample in range(samples):
-                i = np.uintp(col * samples + sample)
-                a = np.uintp(at[i]) * THREE
-                b, d = a + right, a + down
-                e = d + right
-                red += _mix(texture[a], texture[b], texture[d], texture[e], fx[i], fy[i])
-                green += _mix(texture[a + ONE], texture[b + ONE], texture[d + ONE], texture[e + ONE], fx[i], fy[i])
-                blue += _mix(texture[a + TWO], texture[b + TWO], texture[d + TWO], texture[e + TWO], fx[i], fy[i])
-        image[col, 0], image[col, 1], image[col, 2] = share * red, share * green, share * blue
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _read(texture, size, at, fx, fy, trust, image):
-    samples = len(at) // len(trust)
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
-    for col in range(len(trust)):
-        for k in range(size[2]):
-            total = np.float32(0)
-            if trust[col] > 0:
-                for i in range(col * samples, (col + 1) * samples):
-                    a = np.uintp(at[i]) * np.uintp(size[2]) + np.uintp(k)
-                    d = a + down
-                    total += _mix(texture[a], texture[a + right], texture[d], texture[d + right], fx[i], fy[i])
-            image[col, k] = share * total
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _add_three(gradient, trust, at, fx, fy, own, size, result):
-    samples = len(at) // SEGMENT
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
-    first, end = np.uintp(own[0] * size[1] * 3), np.uintp(own[1] * size[1] * 3)
-    for col in range(len(trust)):
-        if trust[col] == 0:
-            continue
-        red, green, blue = share * gradient[col, 0], share * gradient[col, 1], share * gradient[col, 2]
-        for sample in range(samples):
-            i = np.uintp(col * samples + sample)
-            a = np.uintp(at[i]) * THREE
-            if first <= a < end:
-                _add_pair(result, a, right, np.float32(1) - fy[i], fx[i], red, green, blue)
-            if first <= a + down < end:
-                _add_pair(result, a + down, right, fy[i], fx[i], red, green, blue)
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _add(gradient, trust, at, fx, fy, own, size, result):
-    samples, channels = len(at) // SEGMENT, size[2]
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
-    first, end = np.uintp(own[0] * size[1] * channels), np.uintp(own[1] * size[1] * channels)
-    for col in range(len(trust)):
-        if trust[col] == 0:
-            continue
-        for i in range(col * samples, (col + 1) * samples):
-            for k in range(channels):
-                a, value = np.uintp(at[i]) * np.uintp(channels) + np.uintp(k), share * gradient[col, k]
-                if first <= a < end:
-                    result[a] += (1 - fy[i]) * (1 - fx[i]) * value
-                    result[a + right] += (1 - fy[i]) * fx[i] * value
-                if first <= a + down < end:
-                    result[a + down] += fy[i] * (1 - fx[i]) * value
-                    result[a + down + right] += fy[i] * fx[i] * value
+                add_segment(gradient[row, a:b], trust[row, a:b], at, fx, fy, own, size, result)
 
 
 @njit(inline="always")
@@ -192,14 +106,6 @@ def tap(code, size):
 @no_type_check
 def _buffers(length):
     return np.empty(length, np.int32), np.empty(length, np.float32), np.empty(length, np.float32)
-
-
-@njit
-@no_type_check
-def _steps(size):
-    """How far the next texel to the right and the one below are; 0 where there is none, and its weight is 0."""
-    right = np.uintp(size[2] if size[1] > 1 else 0)
-    return right, np.uintp(size[1] * size[2] if size[0] > 1 else 0)
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
@@ -224,26 +130,6 @@ def _decode(low, high, size, at, fx, fy):
         row = last_y if row > last_y else row
         fx[i], fy[i] = x - np.float32(column), y - np.float32(row)
         at[i] = np.int32(row * stride) + column
-
-
-@njit(inline="always")
-@no_type_check
-def _mix(a, b, d, e, u, v):
-    top = a + u * (b - a)
-    return top + v * (d + u * (e - d) - top)
-
-
-@njit(inline="always")
-@no_type_check
-def _add_pair(result, a, right, weight, u, red, green, blue):
-    far = weight * u
-    near, b = weight - far, a + right
-    result[a] += near * red
-    result[a + ONE] += near * green
-    result[a + TWO] += near * blue
-    result[b] += far * red
-    result[b + ONE] += far * green
-    result[b + TWO] += far * blue
 
 
 @njit(parallel=True, cache=True, error_model="numpy")

@@ -1,0 +1,157 @@
+"""A run's state on disk: what it takes to add photos to its texture, or remove some, without looking at the others."""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from neuraltexgen.direct.gather import Gathered
+from neuraltexgen.direct.kept import KeptSums, PhotoFigures, add_photos, check_keepable
+from neuraltexgen.errors import ConfigError, FitError
+from neuraltexgen.files import plain, whole_file
+from neuraltexgen.kernels.normal import OFFSETS, SLOTS
+from neuraltexgen.pipeline import FROM_PHOTOS, Job, Outcome
+from neuraltexgen.reconstruct.photos import holds_only_photos
+from neuraltexgen.scene import Mesh
+from neuraltexgen.types import Progress, no_progress
+from neuraltexgen.update.restore import restored
+
+STATE = "state.npz"
+VERSION = 1
+"""Raise it when what a state holds, or what the sums mean, changes."""
+
+MESH = ("vertices", "faces", "uvs", "uv_faces")
+FIGURES = ("gains", "offsets", "weights", "sharpness", "spacing")
+
+
+@dataclass(frozen=True, eq=False)
+class RunState:
+    """A finished run, as `update` needs it.
+
+    `capture`: what it was made of. `job`: its settings, those in force. `fitted`, `held`: names of photos. `files`,
+    `poses`: of each fitted photo its cached view's name, which is a key of all that it depends on, and its
+    `cam_from_world`. `removed`: names of photos that were taken out.
+    """
+
+    capture: Path
+    job: Job
+    unwrapped_by: str
+    mesh: Mesh
+    fitted: tuple[str, ...]
+    held: tuple[str, ...]
+    removed: tuple[str, ...]
+    files: tuple[str, ...]
+    poses: Float64[np.ndarray, "v 4 4"]
+    figures: PhotoFigures
+    kept: KeptSums
+
+
+def check_job(job: Job) -> None:
+    """Raises ConfigError if the state of such a run can't be kept."""
+    check_keepable(job.train.fit)
+    if job.enhance.on or job.train.style is not None:
+        raise ConfigError(
+            "the state of a run with enhanced photos or a style can't be kept",
+            fix="no --keep-state; or `neuraltexgen enhance` first, and its capture textured",
+        )
+
+
+def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = no_progress) -> Path:
+    """Gathers the photos' sums at a run's texture and writes them into `out`; returns the file.
+
+    Raises ConfigError: see `check_job`.
+    """
+    check_job(outcome.job)
+    trained, views = outcome.trained, outcome.scene.views
+    if outcome.job.reconstruct is not None and holds_only_photos(capture, outcome.job.read.format):
+        capture = out / FROM_PHOTOS
+    result, device = trained.result, trained.views.device
+    whole = len(result.gains) == len(views)
+    fitted = tuple(range(len(views))) if whole else trained.train
+    nothing = torch.zeros(len(fitted))
+    gains, offsets, weights = (torch.from_numpy(a) for a in (result.gains, result.offsets, result.view_weights))
+    figures = PhotoFigures(gains.to(device), offsets.to(device), weights, nothing, nothing)
+    kept = KeptSums.empty(torch.from_numpy(result.texture).to(device))
+    figures = add_photos(kept, trained.views.subset(fitted), figures, trained.settings.fit, 1, progress)
+    state = RunState(
+        capture=capture.resolve(),
+        job=outcome.job,
+        unwrapped_by=outcome.unwrapped_by,
+        mesh=outcome.mesh,
+        fitted=tuple(views[i].name for i in fitted),
+        held=() if whole else tuple(views[i].name for i in trained.held),
+        removed=(),
+        files=tuple(trained.views.files[i].name for i in fitted),
+        poses=np.stack([views[i].cam_from_world for i in fitted]),
+        figures=figures,
+        kept=kept,
+    )
+    save_run(out, state)
+    return out / STATE
+
+
+def save_run(folder: Path, state: RunState) -> None:
+    """Writes a state into a run's folder, whole or not at all."""
+    words = {
+        "version": VERSION,
+        "capture": state.capture,
+        "job": asdict(state.job),
+        "unwrapped_by": state.unwrapped_by,
+        "pages": state.mesh.pages,
+        **{name: getattr(state, name) for name in ("fitted", "held", "removed", "files")},
+    }
+    arrays = {name: getattr(state.mesh, name) for name in MESH} | {"poses": state.poses}
+    sums = {"gradient": state.kept.sums.gradient, "anchor": state.kept.anchor}
+    sums |= {"weight": state.kept.weight, "looks": state.kept.looks}
+    if state.kept.sums.stencil is not None:
+        # How many slots a kernel pads its rows to is its own business.
+        sums["stencil"] = state.kept.sums.stencil[..., : len(OFFSETS)]
+    tensors: dict[str, Tensor] = {name: getattr(state.figures, name) for name in FIGURES} | sums
+    arrays |= {name: value.cpu().numpy() for name, value in tensors.items()}
+    arrays["words"] = np.array(json.dumps(plain(words)))
+    with whole_file(folder / STATE) as temporary:
+        np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none of them is named allow_pickle)
+
+
+def load_run(folder: Path, device: torch.device) -> RunState:
+    """The state that a run kept. Raises ConfigError: there is none, or another version's. FitError: it is broken."""
+    path = folder / STATE
+    if not path.is_file():
+        raise ConfigError(
+            f"{folder} holds no {STATE}: the run did not keep what photos can be added to",
+            fix="texture the capture with --keep-state",
+        )
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            words = json.loads(str(data["words"]))
+            if words["version"] == VERSION:
+                return _state(words, {name: data[name] for name in data.files if name != "words"}, device)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise FitError(f"{path} is broken: {error}", fix="texture the capture anew, with --keep-state") from error
+    raise ConfigError(
+        f"{path} is of version {words['version']}, not {VERSION}", fix="texture the capture anew, with --keep-state"
+    )
+
+
+def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.device) -> RunState:
+    tensors = {name: torch.from_numpy(value) for name, value in arrays.items() if name not in (*MESH, "poses")}
+    figures = {name: tensors[name].to(device) if name in ("gains", "offsets") else tensors[name] for name in FIGURES}
+    anchor, weight, looks = (tensors[name].to(device) for name in ("anchor", "weight", "looks"))
+    stencil = torch.zeros(*anchor.shape[:2], SLOTS, device=device)
+    stencil[..., : len(OFFSETS)] = tensors["stencil"].to(device)
+    return RunState(
+        capture=Path(words["capture"]),
+        job=restored(Job, words["job"]),
+        unwrapped_by=words["unwrapped_by"],
+        mesh=Mesh(**{name: arrays[name] for name in MESH}, pages=words["pages"]),
+        poses=arrays["poses"],
+        figures=PhotoFigures(**figures),
+        kept=KeptSums(Gathered(stencil, tensors["gradient"].to(device)), anchor, weight, looks),
+        **{name: tuple(words[name]) for name in ("fitted", "held", "removed", "files")},
+    )
