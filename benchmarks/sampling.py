@@ -2,7 +2,7 @@
 
 python -m benchmarks.sampling CAPTURE --texture-size 4096 [--cache DIR] [--only "bilinear 2" ...]
 
-Every texture is scored by the same renders, whatever it was fitted with: 4 x 4 points a pixel. Beside that the scores
+Rows go into benchmarks/results/sampling-CAPTURE.json, in the place of those of the same name. Every texture is scored by the same renders, whatever it was fitted with: 4 x 4 points a pixel. Beside that the scores
 by its own samples, as a run of the command reports them.
 """
 
@@ -60,13 +60,15 @@ def main() -> None:
             FitSettings(solver="adam"), arguments.texture_size, str(listed) if listed.exists() else "8"
         )
         judge = Judge(scene, mesh, cache, arguments.texture_size)
-        rows = []
+        file = RESULTS / f"sampling-{scene.name}.json"
+        rows = json.loads(file.read_text()) if file.exists() else {}
         for sampling, samples in ROWS:
-            if not arguments.only or f"{sampling} {samples}" in arguments.only:
-                rows.append(judge.row(sampling, samples, settings))
-                print(rows[-1], flush=True)
-    out = {**provenance(), "capture": scene.name, "texture": arguments.texture_size, "rows": rows}
-    (RESULTS / f"sampling-{scene.name}.json").write_text(json.dumps(out, indent=1) + "\n")
+            name = f"{sampling} {samples}"
+            if not arguments.only or name in arguments.only:
+                found = judge.row(sampling, samples, settings)
+                rows[name] = {**provenance(), "texture": arguments.texture_size, "views": len(scene.views), **found}
+                print(name, found, flush=True)
+                file.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 class Judge:
@@ -91,7 +93,6 @@ class Judge:
         scores: list[ViewScore] = [score_view(texture, views[i], seen) for i in trained.held]
         by_all, by_own = mean_score([s.score for s in scores]), trained.mean
         return {
-            "sampling": f"{sampling} {samples}",
             "psnr": round(float(by_all.psnr_fitted), 3),
             "ssim": round(float(by_all.ssim_fitted), 4),
             "sharpness": round(float(by_all.sharpness), 3),

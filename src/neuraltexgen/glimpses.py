@@ -35,7 +35,7 @@ def stride_for(height: int, width: int) -> int:
 
 
 def glimpse_of(view: FitView, stride: int) -> Glimpse:
-    """The pixels of every `stride`'th row and column, from the first ones on; of each one sample, if some are left out."""
+    """Every `stride`'th row and column, from the first ones on; of each pixel one sample, if some are left out."""
     samples = 1 if stride > 1 else view.samples
     low, high, trust, photo = (
         field[::stride, ::stride].contiguous()

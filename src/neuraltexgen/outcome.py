@@ -11,16 +11,20 @@ import numpy as np
 import torch
 
 from neuraltexgen.checks import inspect
-from neuraltexgen.evaluate import compare_view
+from neuraltexgen.evaluate import ViewScore, compare_view
 from neuraltexgen.explain.words import texel_figures, texture_maps, transient_figures, transients_table
 from neuraltexgen.files import plain, write_json
 from neuraltexgen.metrics import Score
 from neuraltexgen.pipeline import Outcome
+from neuraltexgen.refine.words import aligned_note, camera_figures, camera_rows, cameras_json, refined_table
 from neuraltexgen.report import Comparison, Curve, Report, Series, Table, write_report
 from neuraltexgen.types import T
 from neuraltexgen.unwrap.words import figure_rows
+from neuraltexgen.views import FitView, load_view
 
 PACKAGES = ("neuraltexgen", "torch", "numpy", "numba", "pycolmap", "embreex", "xatlas")
+
+CAMERAS = "cameras.json"
 
 COMPARISONS = 4
 """Held-out views shown as pictures."""
@@ -36,17 +40,25 @@ FILES = {
     "mesh_udim.mtl": "its material",
     "mesh.glb": "mesh and texture in one file",
     "explain": "what the texture rests on: maps as pictures and as numbers, and what of each photo was trusted",
+    "cameras.json": "the refined cameras, and the held-out ones as aligned to the texture",
     "metrics.json": "the figures on this page",
     "config.json": "every setting in force, versions and seed",
 }
 
 
 def write_outcome(folder: Path, outcome: Outcome, extra: tuple[Table, ...] = ()) -> tuple[Path, ...]:
-    """Writes config.json, metrics.json and report.html into `folder`; returns their paths. `extra`: more tables."""
+    """Writes config.json, metrics.json, report.html, and cameras.json if cameras were refined; returns their paths.
+
+    `extra`: more tables.
+    """
     write_json(folder / "config.json", config(outcome))
     write_json(folder / "metrics.json", metrics(outcome))
+    names = ["config.json", "metrics.json", "report.html"]
+    if outcome.refined is not None:
+        write_json(folder / CAMERAS, cameras_json(outcome.scene.views, outcome.refined, outcome.aligned))
+        names.insert(0, CAMERAS)
     write_report(folder / "report.html", report(outcome, extra))
-    return folder / "config.json", folder / "metrics.json", folder / "report.html"
+    return tuple(folder / name for name in names)
 
 
 def config(outcome: Outcome) -> dict[str, Any]:
@@ -89,6 +101,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 "mean": asdict(outcome.trained.mean) if outcome.trained.scores else None,
                 "views": [{"name": s.name, **asdict(s.score)} for s in outcome.trained.scores],
             },
+            **camera_figures(outcome.refined, outcome.aligned),
             "solver": outcome.trained.settings.fit.solver,
             "transients": transient_figures(_fitted_names(outcome), outcome.trained.transients),
             "texels": texel_figures(outcome.maps),
@@ -120,6 +133,7 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     rows.append(("fitted by", _solver_words(outcome)))
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)
+    rows += camera_rows(outcome.refined, outcome.aligned)
     if trained.settings.style is not None:
         rows.append(("style", f"{trained.settings.style.picture.name}, put on after the texture was scored"))
     rows.append(("time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())))
@@ -151,7 +165,12 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         curves=_curves(outcome),
         texture=outcome.texture,
         exposure=_exposure_table(outcome) if outcome.job.train.fit.exposure else None,
-        tables=(_uvs_table(outcome), *transients_table(_fitted_names(outcome), outcome.trained.transients), *extra),
+        tables=(
+            _uvs_table(outcome),
+            *_camera_tables(outcome),
+            *transients_table(_fitted_names(outcome), outcome.trained.transients),
+            *extra,
+        ),
         maps=texture_maps(outcome.maps),
         stage_times=tuple(outcome.seconds.items()),
         settings=config(outcome),
@@ -195,20 +214,37 @@ def _tiles(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     return (*tiles, ("total time", f"{sum(outcome.seconds.values()):.0f} s"))
 
 
+def _camera_tables(outcome: Outcome) -> tuple[Table, ...]:
+    if outcome.refined is None:
+        return ()
+    if outcome.aligned is None:
+        return (refined_table(outcome.refined),)
+    note = aligned_note(outcome.aligned)
+    scored = _score_table("Held-out views, aligned", outcome.aligned.scores, outcome.aligned.mean, note)
+    return scored, refined_table(outcome.refined)
+
+
 def _metrics_table(outcome: Outcome) -> Table | None:
     if not outcome.trained.scores:
         return None
+    note = "Over pixels that the mesh covers and a training view sees. Fitted: after a gain and offset per channel."
+    if outcome.aligned is not None:
+        note += " Their poses are those given with the capture."
+    return _score_table("Held-out views", outcome.trained.scores, outcome.trained.mean, note)
+
+
+def _score_table(title: str, scores: Sequence[ViewScore], mean: Score, note: str) -> Table:
 
     def cells(name: str, score: Score) -> tuple[str | float | int, ...]:
         fitted = (score.psnr_fitted, score.ssim_fitted, score.sharpness)
         return (name, *fitted, score.psnr, score.ssim, score.pixels)
 
     return Table(
-        title="Held-out views",
+        title=title,
         columns=METRIC_COLUMNS,
-        rows=tuple(cells(s.name, s.score) for s in outcome.trained.scores),
-        note="Over pixels that the mesh covers and a training view sees. Fitted: after a gain and offset per channel.",
-        footer=cells("mean", outcome.trained.mean),
+        rows=tuple(cells(s.name, s.score) for s in scores),
+        note=note,
+        footer=cells("mean", mean),
     )
 
 
@@ -258,7 +294,7 @@ def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
     seen = torch.from_numpy(outcome.trained.seen).to(outcome.trained.views.device)
     result = []
     for index in picked:
-        view = outcome.trained.views[index]
+        view = _shown(outcome, index)
         render, error = compare_view(texture, view, seen, colour_fit=outcome.job.train.style is None)
         result.append(
             Comparison(
@@ -270,6 +306,14 @@ def _comparisons(outcome: Outcome) -> tuple[Comparison, ...]:
             )
         )
     return tuple(result)
+
+
+def _shown(outcome: Outcome, index: int) -> FitView:
+    """A view as it is shown: a held-out one where it was aligned to, if it was."""
+    if outcome.aligned is None or index not in outcome.trained.held:
+        return outcome.trained.views[index]
+    path = outcome.aligned.aligned.paths[outcome.trained.held.index(index)]
+    return load_view(path).to(outcome.trained.views.device)
 
 
 def _caption(outcome: Outcome) -> str:

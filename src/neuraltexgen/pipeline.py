@@ -21,6 +21,7 @@ from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.reconstruct.from_photos import PhotoSettings, reconstruct_photos
 from neuraltexgen.reconstruct.photos import holds_only_photos
+from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, fit_refined, refined_scene
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
@@ -33,6 +34,9 @@ from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 
 Density = Literal["uniform", "observed"]
 """Texels an area of the surface: everywhere as many, or more where photos were taken from closer by."""
+
+Refine = Literal["none", "cameras"]
+"""What of a capture is made better before the fit."""
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -49,14 +53,17 @@ class Job:
     """Everything that decides a run, in the order of the flow.
 
     `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
-    photos; None: it must have both. `simplify`: how many faces the mesh is reduced to; None leaves it. `density`
-    observed takes the texels where the photos have their pixels, with new uvs by fast alone. `renderer` makes
-    the UV maps: a name for `make_renderer`. `explain`: also what the texture rests on. `cache`: a folder that keeps
-    enhanced photos, UV maps and uvs between runs; None keeps them in the output folder, so that a killed run goes on.
+    photos; None: it must have both. `refine` cameras: poses and lenses of the views to be fitted are refined by matches
+    among their photos, and held-out views aligned to the finished texture (see `refine`). `simplify`: how many faces
+    the mesh is reduced to; None leaves it. `density` observed takes the texels where the photos have their pixels, with
+    new uvs by fast alone. `renderer` makes the UV maps: a name for `make_renderer`. `explain`: also what the texture
+    rests on. `cache`: a folder that keeps enhanced photos, UV maps, uvs, features and refined cameras between runs;
+    None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
     reconstruct: ReconstructSettings | None = None
+    refine: Refine = "none"
     enhance: EnhanceSettings = EnhanceSettings()
     simplify: int | None = None
     unwrap: UnwrapSettings = UnwrapSettings()
@@ -74,7 +81,9 @@ class Outcome:
     """What a run found. `texture` is the finished image, `trained.result.texture` what the fit gave before filling.
 
     `uvs`: how good they are, at the texture's size. Of the `surface_texels` that lie on the mesh, `filled_texels` had
-    no data of their own. `seconds`: per stage. `maps`: what its texels rest on, if that was asked for.
+    no data of their own. `refined`, `aligned`: what --refine cameras found, and the held-out views' scores at the poses
+    that the texture gives them; `trained.scores` are at the given ones. `maps`: what its texels rest on, if that was
+    asked for. `seconds`: per stage.
     """
 
     job: Job
@@ -90,6 +99,8 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     maps: TexelMaps | None = None
+    refined: RefinedCameras | None = None
+    aligned: AlignedScores | None = None
 
 
 def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: Progress = no_progress) -> Outcome:
@@ -133,6 +144,11 @@ def texture_scene(
     names = [view.name for view in scene.views]
     with clock.stage("unwrap"):
         scene = simplified(scene, job.simplify)
+    refined = None
+    if job.refine == "cameras":
+        with clock.stage("cameras"):
+            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress)
+    with clock.stage("unwrap"):
         mesh, method = unwrapped(scene, job.unwrap, cache, progress, job.density)
     if job.enhance.on:
         with clock.stage("enhance"):
@@ -143,8 +159,12 @@ def texture_scene(
         renderer = make_renderer(mesh, job.renderer)
         paths = prepare_views(scene.views, renderer, mesh_key(mesh), job.views, cache / "views", progress)
     scene = replace(scene, notes=(*scene.notes, *depth_notes(paths)))
-    trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
-    return finished(job, scene, (mesh, method), trained, clock)
+    if refined is None:
+        trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
+        return finished(job, scene, (mesh, method), trained, clock)
+    how = Preparing(mesh, renderer, mesh_key(mesh), job.views, cache / "views")
+    trained, aligned = fit_refined(scene, job.train, paths, how, progress, clock)
+    return replace(finished(job, scene, (mesh, method), trained, clock), refined=refined, aligned=aligned)
 
 
 def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Trained, clock: Clock) -> Outcome:

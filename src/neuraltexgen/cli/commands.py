@@ -31,7 +31,7 @@ from neuraltexgen.files import plain, write_json
 from neuraltexgen.machine import GIB, fit_peak, packed_bytes
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
-from neuraltexgen.pipeline import Density, Job, texture_capture, unwrapped
+from neuraltexgen.pipeline import Density, Job, Refine, texture_capture, unwrapped
 from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import FitSettings, fit_bytes
@@ -65,6 +65,8 @@ class Texture:
     """Spread the charts over so many textures; with --texels-per-unit, over so many at most."""
     texels_per_unit: Scale = None
     """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
+    refine: Refine = "none"
+    """cameras: first refine poses and lenses by matches among the photos, seen through the mesh."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -97,6 +99,7 @@ class Texture:
         return Job(
             read=self.reading.settings(),
             reconstruct=ReconstructSettings() if self.reconstruct else None,
+            refine=self.refine,
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
             unwrap=UnwrapSettings(
@@ -268,6 +271,8 @@ class Evaluate:
     """The capture with the photos and cameras."""
     holdout: str = "8"
     """The photos to score: N for every Nth, a file or a list of names."""
+    align: bool = False
+    """Score the photos where the textured mesh says that they were taken, by features of its renders."""
     texture: Maybe = None
     """The texture image, if the mesh does not name it."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
@@ -283,6 +288,7 @@ class Evaluate:
             views=self.sampling.settings(),
             renderer=self.sampling.renderer,
             holdout=self.holdout,
+            align=self.align,
             device=self.resources.device,
             memory=self.resources.memory,
             cache=self.resources.cache,

@@ -1,4 +1,4 @@
-"""Bundle adjustment with points held to the mesh: poses and lenses under which matches agree, by Levenberg-Marquardt."""
+"""Bundle adjustment with points held to the mesh: cameras under which matches agree, by Levenberg-Marquardt."""
 
 from dataclasses import dataclass, replace
 
@@ -40,7 +40,7 @@ class Freedom:
     """What may move: which views, and which parameters of each camera."""
 
     views: Bool[np.ndarray, " v"]
-    params: tuple[Bool[np.ndarray, " k"], ...]
+    params: tuple[Bool[np.ndarray, " _"], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +54,11 @@ class Adjusted:
     cost: tuple[float, ...]
 
 
-def adjust(
-    surface: ThroughMesh, start: Rig, given: Rig, matches: Matches, free: Freedom, prior: Prior
-) -> Adjusted:
+def adjust(surface: ThroughMesh, start: Rig, given: Rig, matches: Matches, free: Freedom, prior: Prior) -> Adjusted:
     """The rig that makes `matches` agree through the mesh, near `given`; `start` is where the search begins.
 
-    Minimises the sum of 4 log(1 + |r|² / (2 s)²) over residuals r, s being their spread when a step begins (Cauchy's loss),
-    and of squared deviations from the given poses and lenses in units of `prior` and of `lens.parameter_spread`.
+    Minimises the sum of 4 log(1 + |r|² / (2 s)²) over residuals r (Cauchy's loss), s being their spread when a step
+    begins, and of squared deviations from the given poses and lenses in units of `prior` and `lens.parameter_spread`.
     Matches that don't meet the mesh don't count. A view without matches stays where it is given.
     """
     columns, lens = _columns(start, free), np.array(start.lens)
@@ -74,10 +72,10 @@ def adjust(
         _add_priors(matrix, gradient, columns, rig, given, prior)
         cost = _cost(residuals, residuals, spread) + _prior_cost(rig, given, prior)
         history.append(cost)
+        gain = 0.0
         for _ in range(REFUSED):
             step = np.linalg.solve(matrix + damping * np.diag(np.diag(matrix)), -gradient)
             tried = _stepped(rig, columns, step)
-            gain = 0.0
             if tried is not None:
                 new = surface.residuals(tried, matches)[0]
                 gain = cost - _cost(new, residuals, spread) - _prior_cost(tried, given, prior)
@@ -159,9 +157,7 @@ def _prior_cost(rig: Rig, given: Rig, prior: Prior) -> float:
     return float((poses**2).sum() + sum((lens**2).sum() for lens in lenses))
 
 
-def _add_priors(
-    matrix: np.ndarray, gradient: np.ndarray, columns: Columns, rig: Rig, given: Rig, prior: Prior
-) -> None:
+def _add_priors(matrix: np.ndarray, gradient: np.ndarray, columns: Columns, rig: Rig, given: Rig, prior: Prior) -> None:
     poses, lenses = _deviations(rig, given, prior)
     scales = 1 / np.repeat([prior.turn, prior.shift], 3)
     rows = [(own, scales, off) for own, off in zip(columns.views, poses)]

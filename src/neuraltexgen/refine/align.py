@@ -1,4 +1,4 @@
-"""Where a photo was taken from, told by a finished texture alone: for views that no fit has seen, or that came later."""
+"""Where a photo was taken from, told by a finished texture alone: for views that no fit has seen or that come later."""
 
 from dataclasses import dataclass, replace
 
@@ -95,6 +95,8 @@ class Aligner:
     def _render(self, view: View) -> tuple[Float32[np.ndarray, "h w"], Mask]:
         """The texture as the view would show it, as brightness; and where it shows the mesh with the whole pixel."""
         uv_map = self._renderer.uv_map(view.camera, view.cam_from_world, SAMPLES)
-        shown = uv_map.by_pixel(uv_map.valid).all(axis=2)
-        places = Places(*pack_uv(torch.from_numpy(uv_map.by_pixel(uv_map.uv))), torch.from_numpy(shown.astype(np.uint8)))
+        shown = np.asarray(uv_map.by_pixel(uv_map.valid).all(axis=2))
+        places = Places(
+            *pack_uv(torch.from_numpy(uv_map.by_pixel(uv_map.uv))), torch.from_numpy(shown.astype(np.uint8))
+        )
         return grey(look_up(self._texture, places).numpy()), shown

@@ -70,7 +70,9 @@ class RefinedCameras:
     def moves(self) -> tuple[Float64[np.ndarray, " r"], Float64[np.ndarray, " r"]]:
         """How far each placed view turned, in degrees, and moved, in world units."""
         pairs = [
-            (old, new) for old, new, there in zip(self.found.given.poses, self.found.rig.poses, self.found.placed) if there
+            (old, new)
+            for old, new, there in zip(self.found.given.poses, self.found.rig.poses, self.found.placed)
+            if there
         ]
         turns = [np.linalg.norm(vector_from_rotation(new[:3, :3] @ old[:3, :3].T)) for old, new in pairs]
         shifts = [np.linalg.norm(camera_centre(new) - camera_centre(old)) for old, new in pairs]
@@ -89,7 +91,12 @@ def refine_cameras(
     surface, given = ThroughMesh(mesh), rig_of(own)
     matches = match_pairs(features, choose_pairs(overlaps(surface, given, range(len(own)))), progress)
     [found] = [refine_rig(surface, given, matches) for _ in progress(range(1), "refine cameras", 1)]
-    lenses = dict(zip(given.cameras, found.rig.cameras, strict=True))
+    return with_rig(views, chosen, found)
+
+
+def with_rig(views: Sequence[View], chosen: Sequence[int], found: RefinedRig) -> RefinedCameras:
+    """The views with the cameras that were found for those of the indices `chosen`."""
+    lenses = dict(zip(rig_of([views[i] for i in chosen]).cameras, found.rig.cameras, strict=True))
     poses = dict(zip(chosen, found.rig.poses, strict=True))
     better = tuple(
         replace(view, camera=lenses.get(view.camera, view.camera), cam_from_world=poses.get(i, view.cam_from_world))
@@ -120,7 +127,7 @@ def refine_rig(surface: ThroughMesh, given: Rig, matches: Matches) -> RefinedRig
         if not placed.any():
             break
         counts = np.bincount(views[placed], minlength=len(cameras))
-        params = tuple(_free(camera, count, stage) for camera, count in zip(cameras, counts, strict=True))
+        params = tuple(_free(camera, int(count), stage) for camera, count in zip(cameras, counts, strict=True))
         done = adjust(surface, rig, given, used, Freedom(placed, params), prior)
         rig, after = done.rig, done.spread
         used = used.only(done.agreeing)

@@ -46,7 +46,7 @@ def grey(pixels: UInt8[np.ndarray, "h w 3"] | Float32[np.ndarray, "h w 3"]) -> F
 
 
 def describe(image: Float32[np.ndarray, "h w"], usable: Mask | None = None, most: int = MOST) -> Features:
-    """The features of an image in [0, 1]; none at pixels that are not `usable`. Raises ReconstructError: COLMAP failed."""
+    """The features of an image in [0, 1]; none where it is not `usable`. Raises ReconstructError: COLMAP failed."""
     height, width = image.shape
     factor = min(1.0, LONGEST / max(height, width))
     if factor < 1:

@@ -39,7 +39,9 @@ def normal_equations(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _accumulate(a, b, lens, residuals, weights, source, target, source_lens, target_lens, views, lenses, matrix, vector):
+def _accumulate(
+    a, b, lens, residuals, weights, source, target, source_lens, target_lens, views, lenses, matrix, vector
+):
     most = source_lens.shape[2]
     at = np.empty(12 + 2 * most, np.int64)
     row = np.empty(12 + 2 * most)

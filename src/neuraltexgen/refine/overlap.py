@@ -24,7 +24,7 @@ SCALE = 3.0
 
 
 def overlaps(surface: ThroughMesh, rig: Rig, views: Sequence[int]) -> Float64[np.ndarray, "n n"]:
-    """Of what each view sees (row), the share that each view (column) has before it, from the same side; occlusion aside."""
+    """Of what each view (row) sees, the share that each (column) has before it, from the same side; occlusion aside."""
     each = max(16, POINTS // max(len(views), 1))
     places = [_places(surface, rig, view, each) for view in views]
     owner = np.repeat(np.arange(len(views)), [len(points) for points, _, _ in places])

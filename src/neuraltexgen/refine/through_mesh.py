@@ -1,4 +1,4 @@
-"""A match seen through the mesh: the ray of one photo's point meets the surface, and that place is seen by the other."""
+"""A match seen through the mesh: the ray of one photo's point meets the surface; the other photo sees that place."""
 
 from dataclasses import dataclass
 
@@ -55,9 +55,10 @@ class Derivatives:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Where rays meet the mesh, in the axes of their camera. `faces` is -1 where they don't; nothing else is defined then.
+    """Where rays meet the mesh, in the axes of their camera.
 
-    `rays`: unit directions; `points`: where they meet their face's plane; `normals`: of the faces.
+    `faces`: -1 where they don't; nothing else is defined then. `rays`: unit directions; `points`: where they meet their
+    face's plane; `normals`: of the faces.
     """
 
     faces: Int32[np.ndarray, " n"]
@@ -151,7 +152,7 @@ def _rays(rig: Rig, views: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, 
         rays[chosen] = np.where(np.isfinite(found), found, (0.0, 0.0, 1.0))
         back[chosen] = project(camera, rays[chosen])
     with np.errstate(invalid="ignore"):
-        return rays, (np.abs(back - points) < BENT).all(axis=1)
+        return rays, np.asarray((np.abs(back - points) < BENT).all(axis=1))
 
 
 def _by_lens(rig: Rig, views: np.ndarray) -> list[tuple[np.ndarray, Camera]]:

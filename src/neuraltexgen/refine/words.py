@@ -1,0 +1,128 @@
+"""What --refine cameras did, in figures and words: for metrics.json, the report, and cameras.json."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from neuraltexgen.files import plain
+from neuraltexgen.geometry import focal_and_centre
+from neuraltexgen.refine.cameras import RefinedCameras
+from neuraltexgen.refine.heldout import AlignedScores
+from neuraltexgen.refine.lens import parameter_names
+from neuraltexgen.report import Table
+from neuraltexgen.scene import Camera, View
+
+FORM = 1
+"""Of cameras.json."""
+
+
+def camera_figures(refined: RefinedCameras | None, aligned: AlignedScores | None) -> dict[str, Any]:
+    """What --refine cameras adds to a run's figures: nothing where it was not asked for."""
+    result: dict[str, Any] = {} if refined is None else {"refined_cameras": _refined_figures(refined)}
+    if aligned is not None:
+        result["held_out_aligned"] = {
+            "mean": asdict(aligned.mean),
+            "not_aligned": list(aligned.aligned.unaligned),
+            "views": [
+                {"name": s.name, "matches": found.matches, "residual": found.spread, **asdict(s.score)}
+                for s, found in zip(aligned.scores, aligned.aligned.found, strict=True)
+            ],
+        }
+    return result
+
+
+def camera_rows(refined: RefinedCameras | None, aligned: AlignedScores | None) -> list[tuple[str, str]]:
+    """The same as (label, value)."""
+    rows = [] if refined is None else _refined_rows(refined)
+    if aligned is not None:
+        mean = aligned.mean
+        text = f"{mean.psnr_fitted:.2f} dB, SSIM {mean.ssim_fitted:.3f}, sharpness {mean.sharpness:.2f}"
+        rows.append(("aligned", f"the same held-out views where the texture has them: {text}, after the colour fit"))
+    return rows
+
+
+def aligned_note(aligned: AlignedScores) -> str:
+    """What a table of the aligned views' scores says below itself."""
+    lost = aligned.aligned.unaligned
+    stay = f" As given, for want of matches: {', '.join(lost)}." if lost else ""
+    return f"The same views, their cameras aligned to the finished texture.{stay}"
+
+
+def refined_table(refined: RefinedCameras) -> Table:
+    """How far each view moved."""
+    turns, shifts = (iter(values) for values in refined.moves())
+    rows = tuple(
+        (refined.views[i].name, float(next(turns)), float(next(shifts)))
+        if there
+        else (refined.views[i].name, "as given", "as given")
+        for i, there in zip(refined.chosen, refined.found.placed, strict=True)
+    )
+    note = f"Matches are {refined.found.before:.2f} pixels off before, {refined.found.after:.2f} after."
+    return Table("Refined cameras", ("view", "turn, degrees", "shift, world units"), rows, note)
+
+
+def cameras_json(scene_views: Sequence[View], refined: RefinedCameras, aligned: AlignedScores | None) -> dict[str, Any]:
+    """Every view's lens and pose after the run, and how it came by them; what docs/cameras.md says of cameras.json."""
+    moved = {} if aligned is None else {view.name: view for view in aligned.aligned.views}
+    lost = () if aligned is None else aligned.aligned.unaligned
+    placed = {refined.views[i].name for i, there in zip(refined.chosen, refined.found.placed, strict=True) if there}
+    views = []
+    for view in scene_views:
+        how = (
+            "refined" if view.name in placed else "aligned" if view.name in moved and view.name not in lost else "given"
+        )
+        pose = moved.get(view.name, view).cam_from_world
+        views.append({"name": view.name, "how": how, "camera": _camera(view.camera), "cam_from_world": pose})
+    return plain({"form": FORM, "views": views, "refinement": _refined_figures(refined)})
+
+
+def _refined_figures(refined: RefinedCameras) -> dict[str, Any]:
+    """Moves are medians over the views that were placed, shifts in world units."""
+    turns, shifts = refined.moves()
+    found = refined.found
+    return {
+        "views": len(refined.chosen),
+        "as_given": list(refined.unplaced),
+        "matches": found.matches,
+        "residual_before": found.before,
+        "residual_after": found.after,
+        "turn_degrees": float(np.median(turns)) if len(turns) else None,
+        "shift": float(np.median(shifts)) if len(shifts) else None,
+        "cameras": [{"before": _camera(before), "after": _camera(after)} for before, after in refined.lenses],
+    }
+
+
+def _refined_rows(refined: RefinedCameras) -> list[tuple[str, str]]:
+    turns, shifts = refined.moves()
+    if len(turns) == 0:
+        return [("cameras", f"as given: too few matches among {len(refined.chosen)} photos")]
+    found = refined.found
+    rows = [
+        (
+            "cameras",
+            f"{len(turns)} of {len(refined.chosen)} refined by {found.matches:,} matches: median turn "
+            f"{np.median(turns):.3g} degrees, shift {np.median(shifts):.3g} units",
+        ),
+        ("matches", f"{found.before:.2f} pixels off before, {found.after:.2f} after"),
+    ]
+    if len(refined.lenses) == 1:
+        (before, after), *_ = refined.lenses
+        rows.append(("focal length", f"{_focal(before)} pixels before, {_focal(after)} after"))
+    return rows
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    names = parameter_names(camera)
+    return {
+        "model": camera.model,
+        "width": camera.width,
+        "height": camera.height,
+        "params": dict(zip(names, camera.params, strict=True)),
+    }
+
+
+def _focal(camera: Camera) -> str:
+    focal, _ = focal_and_centre(camera)
+    return ", ".join(f"{value:.1f}" for value in focal) or "no"
