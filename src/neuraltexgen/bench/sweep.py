@@ -31,8 +31,8 @@ def sweep_rows(
 ) -> list[dict[str, Any]]:
     """A row for each texture size, with the workload's views, and for each number of views on its texture.
 
-    Fewest milliseconds of: a pass over the photos without the optimiser's step, that step, the direct solver's gathering of
-    all photos, and one product with its matrix, of which a round takes a few.
+    Fewest milliseconds of: a pass over the photos without the optimiser's step; that step; the direct solver's look at
+    all photos; and one product with its matrix, of which a round takes a few.
     """
     cases = [("texture", replace(work, texture=side, spread=SEEN / side)) for side in textures]
     cases += [("photos", replace(work, views=count, spread=SEEN / work.texture)) for count in counts]
