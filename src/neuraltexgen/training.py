@@ -250,6 +250,9 @@ def _views(
     """The views, what is left of the memory for a network if a loss has one, and the bands to fit in if it must be."""
     budget, needed = memory_budget(settings.memory, device), fit_bytes(settings.fit)
     largest, taps = max(path.stat().st_size for path in paths), TAPS[settings.sampling]
+    if taps:  # two mip chains: of the texture, and of its gradient
+        height, width = settings.fit.texture.size
+        needed += 2 * 4 * height * width * settings.fit.texture.channels * 4 // 3
     if settings.style is None and not needs_network(settings.fit.losses):
         banding = None
         bands = settings.fit.batch != 0 and settings.fit.solver == "adam"
