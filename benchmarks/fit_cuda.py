@@ -3,8 +3,8 @@
 python -m benchmarks.fit_cuda [--views N] [--passes N]
 
 Plain: `fit_step.Plain`, so many full-batch passes of PyTorch's Adam. Ours: the fit on views that lie on the GPU, with
-the same settings, and with fewer passes in minibatches. Views are made up as in `fit_step`; their photos are renders of one
-known texture with noise, so that there is something to find. The objective is that of all views and the regulariser, at
+the same settings, and with fewer passes in minibatches. Views are made up as in `fit_step`; their photos are renders of
+one texture with noise, so that there is something to find. The objective is that of all views and the regulariser, at
 the levels that a pass leaves, computed beside the clock. Kernels are compiled before, as in any second run.
 """
 

@@ -39,6 +39,7 @@ COMMANDS = (
     "fit",
     "evaluate",
     "losses",
+    "bench",
 )
 
 

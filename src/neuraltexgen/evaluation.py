@@ -19,6 +19,7 @@ from neuraltexgen.meshes.stack import stack_images
 from neuraltexgen.pages import tile_number
 from neuraltexgen.pipeline import mesh_key
 from neuraltexgen.readers import ReadOptions, read_capture
+from neuraltexgen.refine import Preparing, align_views, score_aligned
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.render import make_renderer
@@ -31,13 +32,14 @@ class Evaluation:
     """Against which photos, and how.
 
     `renderer`: a name for `make_renderer`. `holdout`: the photos to score (`holdout.held_out`); the others decide which
-    texels count as seen. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts.
+    texels count as seen. `align`: the photos to score are aligned to the textured mesh first. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts.
     """
 
     read: ReadOptions = ReadOptions()
     views: ViewSettings = ViewSettings()
     renderer: str = "auto"
     holdout: str = "8"
+    align: bool = False
     device: str = "auto"
     memory: float | None = None
     cache: Path | None = None
@@ -51,6 +53,8 @@ def evaluate_mesh(
     progress: Progress = no_progress,
 ) -> tuple[ViewScore, ...]:
     """Renders a textured mesh into the held-out views and scores it; `texture` replaces the one the mesh names.
+
+    With `settings.align` at the poses that the textured mesh gives the views, where it can tell them (see `refine`).
 
     Raises UnwrapError: no uvs. MeshError: no texture. ConfigError: no view to score.
     """
@@ -69,6 +73,10 @@ def evaluate_mesh(
         largest = max(path.stat().st_size for path in paths)
         views = Views(paths, device, view_budget(memory_budget(settings.memory, device), 3 * image.nbytes, largest))
         seen = seen_texels(views, image.shape[:2], [i for i in range(len(paths)) if i not in held])
+        if settings.align:
+            how = Preparing(loaded.mesh, renderer, mesh_key(loaded.mesh), settings.views, cache / "views")
+            aligned = align_views([scene.views[i] for i in held], image, how, progress)
+            return score_aligned(aligned, image, seen.cpu().numpy(), device, progress).scores
         texels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
         return tuple(score_view(texels, views[i], seen) for i in progress(held, "score", len(held)))
 

@@ -264,6 +264,8 @@ class Evaluate:
     """The capture with the photos and cameras."""
     holdout: str = "8"
     """The photos to score: N for every Nth, a file or a list of names."""
+    align: bool = False
+    """Score the photos where the textured mesh says that they were taken, by features of its renders."""
     texture: Maybe = None
     """The texture image, if the mesh does not name it."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
@@ -279,6 +281,7 @@ class Evaluate:
             views=self.sampling.settings(),
             renderer=self.sampling.renderer,
             holdout=self.holdout,
+            align=self.align,
             device=self.resources.device,
             memory=self.resources.memory,
             cache=self.resources.cache,

@@ -86,7 +86,7 @@ def _block_sums(
     channel = tl.arange(0, 4)[None, :]
     image = tl.zeros((SIDE * SIDE, 4), tl.float32)
     count = tl.zeros((SIDE * SIDE,), tl.float32)
-    for i in tl.static_range(SAMPLES):
+    for i in range(SAMPLES):
         code = tl.load(low + place * SAMPLES + i, mask=known, other=0)
         upper = tl.load(high + place * SAMPLES + i, mask=known, other=0).to(tl.int32)
         x0, y0, fx, fy = corner(code, upper, texture_width, texture_height)

@@ -122,7 +122,7 @@ def spread(slope, result, x0, y0, fx, fy, known, width, height):
 def look(texture, low, high, at, known, width, height, SAMPLES: tl.constexpr, BLOCK: tl.constexpr):
     """(n 4): the mean over a pixel's samples of what they look up."""
     image = tl.zeros((BLOCK, 4), tl.float32)
-    for i in tl.static_range(SAMPLES):
+    for i in range(SAMPLES):
         code = tl.load(low + at * SAMPLES + i, mask=known, other=0)
         upper = tl.load(high + at * SAMPLES + i, mask=known, other=0).to(tl.int32)
         x0, y0, fx, fy = corner(code, upper, width, height)
@@ -135,7 +135,7 @@ def look(texture, low, high, at, known, width, height, SAMPLES: tl.constexpr, BL
 def add(slope, low, high, at, known, result, width, height, SAMPLES: tl.constexpr):
     """The adjoint of `look`."""
     slope = slope / SAMPLES
-    for i in tl.static_range(SAMPLES):
+    for i in range(SAMPLES):
         code = tl.load(low + at * SAMPLES + i, mask=known, other=0)
         upper = tl.load(high + at * SAMPLES + i, mask=known, other=0).to(tl.int32)
         x0, y0, fx, fy = corner(code, upper, width, height)

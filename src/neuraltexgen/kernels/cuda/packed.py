@@ -119,7 +119,7 @@ def _scatter_weight(
     known = tl.load(trust + at, mask=at < pixels, other=0) > 0
     own = tl.load(weight + at, mask=known, other=0.0) / SAMPLES
     right, down = tl.where(width > 1, 1, 0), tl.where(height > 1, width, 0)
-    for i in tl.static_range(SAMPLES):
+    for i in range(SAMPLES):
         code = tl.load(low + at * SAMPLES + i, mask=known, other=0)
         upper = tl.load(high + at * SAMPLES + i, mask=known, other=0).to(tl.int32)
         x0, y0, fx, fy = corner(code, upper, width, height)

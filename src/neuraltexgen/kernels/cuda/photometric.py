@@ -226,28 +226,23 @@ def _strip(
     right, left = tl.minimum(lane + 1, COLS - 1), tl.maximum(lane - 1, 0)
     right_four, left_four = right[:, None] + 0 * channel, left[:, None] + 0 * channel
     across, down = tl.load(own + 4), tl.load(own + 5)
-    total = tl.zeros((COLS, 4), tl.float32)
+    total, here = tl.zeros((COLS, 4), tl.float32), tl.zeros((COLS, 4), tl.float32)
+    share, above_share, above = tl.zeros((COLS,), tl.float32), tl.zeros((COLS,), tl.float32), here
     first = tl.program_id(1) * rows
-    at = first * width + col
-    share, here = _residual(
-        texture, low, high, trust, photo, at, inside, gain, offset, texture_width, texture_height, SAMPLES, FLOATS, COLS
-    )  # fmt: skip
-    above_share, above = share, here
-    if PAIRS:
-        above_share, above = _residual(
-            texture, low, high, trust, photo, at - width, core & (col < tl.where(first > 0, width, 0)), gain, offset,
-            texture_width, texture_height, SAMPLES, FLOATS, COLS,
-        )  # fmt: skip
-    for row in range(first, tl.minimum(first + rows, height)):
-        at = row * width + col
-        below_in = inside & (col < tl.where(row + 1 < height, width, 0))
+    # One place in the code looks up, a row ahead where neighbours are needed: it is the most of what is compiled.
+    for row in range(first - 2 * HALO, tl.minimum(first + rows, height)):
+        ahead = row + HALO
+        ahead_in = inside & (col < tl.where((ahead >= 0) & (ahead < height), width, 0))
         below_share, below = _residual(
-            texture, low, high, trust, photo, at + width, below_in, gain, offset, texture_width, texture_height,
-            SAMPLES, FLOATS, COLS,
+            texture, low, high, trust, photo, ahead * width + col, ahead_in, gain, offset, texture_width,
+            texture_height, SAMPLES, FLOATS, COLS,
         )  # fmt: skip
-        known = core & (share > 0)
+        if not PAIRS:
+            share, here = below_share, below
+        at, own_row = row * width + col, core & (col < tl.where(row >= first, width, 0))
+        known = own_row & (share > 0)
         value, slope = _single(here, own, delta, epsilon, ROBUST)
-        total += tl.where(core[:, None], value, 0.0)
+        total += tl.where(own_row[:, None], value, 0.0)
         if PAIRS:
             beside = (known & (tl.gather(share, right, 0) > 0))[:, None]
             apart = tl.where(beside, tl.gather(here, right_four, 0) - here, 0.0)
@@ -260,7 +255,7 @@ def _strip(
             above_share, above = share, here
         if KEPT:
             to = field + (number.to(tl.int64) * height * width + at)[:, None] * 4 + channel
-            tl.store(to, here, mask=core[:, None])
+            tl.store(to, here, mask=own_row[:, None])
         slope = slope * share[:, None] * scale
         add(slope, low, high, at, known, result, texture_width, texture_height, SAMPLES)
         share, here = below_share, below
