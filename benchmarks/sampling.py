@@ -2,8 +2,9 @@
 
 python -m benchmarks.sampling CAPTURE --texture-size 4096 [--cache DIR] [--only "bilinear 2" ...]
 
-Rows go into benchmarks/results/sampling-CAPTURE.json, in the place of those of the same name. Every texture is scored by the same renders, whatever it was fitted with: 4 x 4 points a pixel. Beside that the scores
-by its own samples, as a run of the command reports them.
+Rows go into benchmarks/results/sampling-CAPTURE.json, in the place of those of the same name. Every texture is scored
+by the same renders, whatever it was fitted with: 4 x 4 points a pixel. Beside that the scores by its own samples, as a
+run of the command reports them.
 """
 
 import argparse

@@ -76,7 +76,7 @@ def evaluate_mesh(
         if settings.align:
             how = Preparing(loaded.mesh, renderer, mesh_key(loaded.mesh), settings.views, cache / "views")
             aligned = align_views([scene.views[i] for i in held], image, how, progress)
-            return score_aligned(aligned, image, seen.cpu().numpy(), device, progress).scores
+            return score_aligned(aligned, image, seen.cpu().numpy(), views, progress).scores
         texels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
         return tuple(score_view(texels, views[i], seen) for i in progress(held, "score", len(held)))
 

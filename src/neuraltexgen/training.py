@@ -265,6 +265,9 @@ def _views(
     sizes, taps = [path.stat().st_size for path in paths], TAPS[settings.sampling]
     largest = max(sizes)
     needed += exposure_bytes(settings.fit, sum(sizes), load_view(paths[0]).photo.shape[:2])
+    if taps:  # two mip chains: of the texture, and of its gradient
+        height, width = settings.fit.texture.size
+        needed += 2 * 4 * height * width * settings.fit.texture.channels * 4 // 3
     if settings.style is None and not needs_network(settings.fit.losses):
         banding = None
         bands = settings.fit.batch != 0 and settings.fit.solver == "adam"

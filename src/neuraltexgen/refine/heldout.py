@@ -71,11 +71,14 @@ def align_views(
 
 
 def score_aligned(
-    aligned: AlignedViews, texture: Image, seen: Mask, device: torch.device, progress: Progress = no_progress
+    aligned: AlignedViews, texture: Image, seen: Mask, fitted: Views, progress: Progress = no_progress
 ) -> AlignedScores:
-    """The figures of the aligned views, as `score_view` gives them. `seen`: texels that training views see."""
+    """The figures of the aligned views, as `score_view` gives them. `seen`: texels that training views see; `fitted`:
+    views of the texture's own fit, whose device and sampling are taken.
+    """
+    device = fitted.device
     texels = torch.from_numpy(np.ascontiguousarray(texture)).to(device)
-    known, views = torch.from_numpy(seen).to(device), Views(aligned.paths, device, 0)
+    known, views = torch.from_numpy(seen).to(device), Views(aligned.paths, device, 0, fitted.taps)
     return AlignedScores(
         aligned, tuple(score_view(texels, views[i], known) for i in progress(range(len(views)), "score", len(views)))
     )

@@ -62,5 +62,6 @@ def _in_sight(
     near = chests[(distance > NEAREST) & (distance < FARTHEST) & (ahead[:, 2] > 0.5)]
     at = project(camera, transform(pose, near)) / (camera.width, camera.height)
     inside = near[np.all((at > MARGIN) & (at < 1 - MARGIN), axis=1)]
-    free = [not blocked(planes, *centre, *(chest - centre), 1.0) for chest in inside]
+    here = tuple(centre.tolist())
+    free = [not blocked(planes, *here, *(chest - centre).tolist(), reach=1.0) for chest in inside]
     return inside[np.array(free, bool)]
