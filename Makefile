@@ -22,6 +22,7 @@ contract: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed
+	$(BIN)/neuraltexgen bench -o bench_result
 	$(BIN)/python -m benchmarks.kernels
 	$(if $(SCENES),$(BIN)/python -m benchmarks.quality $(SCENES))
 

@@ -1,16 +1,15 @@
-"""How soon does a fit on CUDA reach what the plain formulation comes to: L1, gradient loss and regulariser, photos given?
+"""How soon is a fit on CUDA where the plain formulation ends: L1, gradient loss and regulariser, photos given?
 
 python -m benchmarks.fit_cuda [--views N] [--passes N]
 
-Plain: `fit_step.Plain`, so many full-batch passes of PyTorch's Adam. Ours: `fit.fit` on views that lie on the GPU, with the
-same settings, and with fewer passes in minibatches. Views are made up as in `fit_step`; their photos are renders of one
-known texture with noise, so that there is something to find. The objective is that of all views and the regulariser, at
-the texture that a pass leaves, computed beside the clock. Kernels are compiled before, as in any second run.
+Plain: `fit_step.Plain`, so many full-batch passes of PyTorch's Adam. Ours: the fit on views that lie on the GPU, with
+the same settings, and with fewer passes in minibatches. Views are made up as in `fit_step`; their photos are renders of
+one texture with noise, so that there is something to find. The objective is that of all views and the regulariser, at
+the levels that a pass leaves, computed beside the clock. Kernels are compiled before, as in any second run.
 """
 
 import argparse
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

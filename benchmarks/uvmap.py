@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import RESULTS, provenance
+from neuraltexgen.bench.uv_maps import bumpy_sheet
 from neuraltexgen.errors import RenderError
 from neuraltexgen.geometry import focal_and_centre
 from neuraltexgen.readers import ReadOptions, read_capture
@@ -212,16 +213,6 @@ def grid_uvs(mesh: Mesh) -> Mesh:
 def without_distortion(camera: Camera) -> Camera:
     focal, centre = focal_and_centre(camera)
     return Camera("PINHOLE", camera.width, camera.height, (focal[0], focal[-1], *centre))
-
-
-def bumpy_sheet(count: int) -> Mesh:
-    v, u = np.meshgrid(np.linspace(0, 1, count), np.linspace(0, 1, count), indexing="ij")
-    uvs = np.column_stack([u.ravel(), v.ravel()])
-    depth = 2 + 0.02 * np.random.default_rng(0).standard_normal(len(uvs))
-    corner = (np.arange(count - 1)[:, None] * count + np.arange(count - 1)).reshape(-1, 1)
-    a, b, c, d = corner, corner + 1, corner + count + 1, corner + count
-    faces = np.concatenate([np.hstack([a, b, c]), np.hstack([a, c, d])]).astype(np.int32)
-    return Mesh(np.column_stack([2.4 * (uvs - 0.5), depth]), faces, uvs, faces.copy())
 
 
 def shifted(x: float) -> np.ndarray:

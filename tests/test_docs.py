@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = (
     "texture",
+    "update",
     "demo",
     "info",
     "doctor",
@@ -38,6 +39,7 @@ COMMANDS = (
     "fit",
     "evaluate",
     "losses",
+    "bench",
 )
 
 

@@ -89,7 +89,7 @@ def fit_in_bands(
     """
     folder.mkdir(parents=True, exist_ok=True)
     small = _reduced(views, settings, banding, folder, progress, mesh)
-    joined = _Joined(folder, settings, content_key(plain(asdict(settings)), plain(asdict(banding)), _names(views)))
+    joined = _Joined(folder, settings, content_key(plain(asdict(settings)), plain(asdict(banding)), views.key()))
     bands = _bands(settings.texture.size[0], banding.rows)
     if joined.done == 0:
         joined.begin(small.texture, banding.reduction)
@@ -242,7 +242,3 @@ def _reductions(settings: FitSettings) -> list[int]:
 def _bytes(settings: FitSettings, size: tuple[int, int]) -> int:
     image = math.prod(size) * settings.texture.channels * 4
     return fit_bytes(replace(settings, texture=replace(settings.texture, size=size))) + BESIDE * image
-
-
-def _names(views: Views) -> list[str]:
-    return [path.name for path in views.files]

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from neuraltexgen.colour import fit_colour
-from neuraltexgen.kernels.packed import Places, look_up, scatter
+from neuraltexgen.kernels.packed import scatter
+from neuraltexgen.lookups import render_view
 from neuraltexgen.metrics import Score, quick_figures, score
 from neuraltexgen.views import FitView, Views
 
@@ -103,4 +104,4 @@ def compare_view(
 
 def _whole_render(texture: Float32[Tensor, "H W c"], view: FitView) -> Float32[Tensor, "h w c"]:
     """The render at all pixels that show the mesh with their whole area, also those without confidence; 0 elsewhere."""
-    return look_up(texture, Places(view.low, view.high, view.valid.to(torch.uint8)))
+    return render_view(texture, view, view.valid)

@@ -16,8 +16,9 @@ from neuraltexgen.colour import BLOCK, ViewColours, clip_colours
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.kernels.packed import Scratch, look_up, on_cuda, scatter
+from neuraltexgen.kernels.packed import Scratch, on_cuda
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
+from neuraltexgen.lookups import render_view, scatter_view
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
 from neuraltexgen.recipes import FitSettings
@@ -148,6 +149,8 @@ class _Run:
         """The views as passes without a wait take them: where all lie on CUDA, and kernels know the losses."""
         if self.known is None or self.settings.compare_at != "photo" or not on_cuda(self.descent.composed):
             return None
+        if self.views.taps:  # those kernels look at points only
+            return None
         held = self.views.held()
         return None if held is None else StackedViews(held, self.known, self.shared, EXPOSURE_PRIOR)
 
@@ -204,7 +207,7 @@ class _Run:
         """Adds weight x the gradient of one view's loss to the texture's; returns the loss."""
         if self.settings.compare_at == "uvmap":
             view = enlarge_photo(view)
-        image = look_up(self.descent.composed, view.places, self.scratch)
+        image = render_view(self.descent.composed, view, scratch=self.scratch)
         if self.shared is not None and number >= EXPOSURE_FROM:
             # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.
             blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
@@ -223,7 +226,7 @@ class _Run:
                 ratio = sharpness(self.colours.apply(index, image), view.colours(), view.trust > 0)
         if measured:
             note_sharpness(self.sharpness, index, ratio)
-        scatter(gradient, view.places, self.descent.gradient)
+        scatter_view(gradient, view, self.descent.gradient)
         return loss
 
     def _by_autograd(self, number: int, index: int, view: FitView, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -284,9 +287,10 @@ class _Run:
 
     def key(self) -> str:
         """What must be equal for a state to be taken up: settings, losses, views and the start."""
-        views = [path.name for path in self.views.files]
+        views = self.views.key()
         seams = None if self.seams is None else content_key(self.seams.uv)
         beside = [seams] if bool((self.given == 1).all()) else [seams, self.given.numpy()]
+        beside += [self.views.taps] if self.views.taps else []
         return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, *beside)
 
     @torch.no_grad()
@@ -305,7 +309,7 @@ def texel_weights(views: Views, size: tuple[int, int]) -> Float[Tensor, "H W"]:
     """How much each texel counts in the photos, by their confidence. Raises FitError: none does."""
     total = torch.zeros(*size, 1, device=views.device)
     for _, view in views.stream(range(len(views))):
-        scatter(view.confidence[..., None], view.places, total)
+        scatter_view(view.confidence[..., None], view, total)
     weight = total[..., 0]
     if not bool((weight > 0).any()):
         raise FitError(

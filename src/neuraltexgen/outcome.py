@@ -12,11 +12,13 @@ import torch
 
 from neuraltexgen.checks import inspect
 from neuraltexgen.evaluate import ViewScore, compare_view
+from neuraltexgen.explain.words import texel_figures, texture_maps, transient_figures, transients_table
 from neuraltexgen.files import plain, write_json
 from neuraltexgen.metrics import Score
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.refine.words import aligned_note, camera_figures, camera_rows, cameras_json, refined_table
 from neuraltexgen.report import Comparison, Curve, Report, Series, Table, write_report
+from neuraltexgen.types import T
 from neuraltexgen.unwrap.words import figure_rows
 from neuraltexgen.views import FitView, load_view
 
@@ -37,6 +39,7 @@ FILES = {
     "mesh_udim.obj": "the mesh with one material over UDIM's tiles",
     "mesh_udim.mtl": "its material",
     "mesh.glb": "mesh and texture in one file",
+    "explain": "what the texture rests on: maps as pictures and as numbers, and what of each photo was trusted",
     "cameras.json": "the refined cameras, and the held-out ones as aligned to the texture",
     "metrics.json": "the figures on this page",
     "config.json": "every setting in force, versions and seed",
@@ -100,6 +103,8 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
             },
             **camera_figures(outcome.refined, outcome.aligned),
             "solver": outcome.trained.settings.fit.solver,
+            "transients": transient_figures(_fitted_names(outcome), outcome.trained.transients),
+            "texels": texel_figures(outcome.maps),
             "curve": [{"pass": n, "psnr_fitted": p, "sharpness": s} for n, p, s in outcome.trained.curve],
             "loss": [asdict(record) for record in outcome.trained.result.history],
             "exposure": [
@@ -160,14 +165,20 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         curves=_curves(outcome),
         texture=outcome.texture,
         exposure=_exposure_table(outcome) if outcome.job.train.fit.exposure else None,
-        tables=(_uvs_table(outcome), *_camera_tables(outcome), *extra),
+        tables=(
+            _uvs_table(outcome),
+            *_camera_tables(outcome),
+            *transients_table(_fitted_names(outcome), outcome.trained.transients),
+            *extra,
+        ),
+        maps=texture_maps(outcome.maps),
         stage_times=tuple(outcome.seconds.items()),
         settings=config(outcome),
         files=_listed(outcome),
     )
 
 
-def pictured(views: Sequence[int]) -> list[int]:
+def pictured(views: Sequence[T]) -> list[T]:
     """Those of some views that the report shows as pictures, spread evenly."""
     return [views[i] for i in np.unique(np.linspace(0, len(views) - 1, COMPARISONS).round().astype(int))]
 
@@ -250,13 +261,13 @@ def _curves(outcome: Outcome) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
+def _fitted_names(outcome: Outcome) -> list[str]:
+    return [outcome.scene.views[i].name for i in outcome.trained.fitted]
+
+
 def _exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float]]:
     fitted = outcome.trained.result
-    indices = (
-        outcome.trained.train if len(fitted.gains) == len(outcome.trained.train) else range(len(outcome.scene.views))
-    )
-    names = [outcome.scene.views[i].name for i in indices]
-    return list(zip(names, fitted.gains, fitted.offsets, fitted.view_weights.tolist(), strict=True))
+    return list(zip(_fitted_names(outcome), fitted.gains, fitted.offsets, fitted.view_weights.tolist(), strict=True))
 
 
 def _exposure_table(outcome: Outcome) -> Table:
@@ -324,4 +335,5 @@ def _listed(outcome: Outcome) -> tuple[tuple[str, str], ...]:
 
 
 def _file_names(outcome: Outcome) -> set[str]:
-    return {path.name for path in outcome.files} | {"metrics.json", "config.json"}
+    explained = {"explain"} if outcome.maps is not None else set()
+    return {path.name for path in outcome.files} | {"metrics.json", "config.json"} | explained

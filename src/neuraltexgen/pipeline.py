@@ -10,6 +10,7 @@ import numpy as np
 
 from neuraltexgen.enhance import EnhanceSettings, enhance_scene
 from neuraltexgen.errors import ConfigError, MeshError, ReaderError
+from neuraltexgen.explain import TexelMaps, texel_maps, write_explanation
 from neuraltexgen.export import ExportOptions, export_textured_mesh
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.fill import fill_texture
@@ -55,9 +56,9 @@ class Job:
     photos; None: it must have both. `refine` cameras: poses and lenses of the views to be fitted are refined by matches
     among their photos, and held-out views aligned to the finished texture (see `refine`). `simplify`: how many faces
     the mesh is reduced to; None leaves it. `density` observed takes the texels where the photos have their pixels, with
-    new uvs by fast alone. `renderer` makes the UV maps: a name for `make_renderer`. `cache`: a folder that keeps
-    enhanced photos, UV maps, uvs, features and refined cameras between runs; None keeps them in the output folder, so
-    that a killed run goes on.
+    new uvs by fast alone. `renderer` makes the UV maps: a name for `make_renderer`. `explain`: also what the texture
+    rests on. `cache`: a folder that keeps enhanced photos, UV maps, uvs, features and refined cameras between runs;
+    None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
@@ -71,6 +72,7 @@ class Job:
     train: TrainSettings = TrainSettings()
     export: ExportOptions = ExportOptions()
     renderer: str = "auto"
+    explain: bool = False
     cache: Path | None = None
 
 
@@ -80,7 +82,8 @@ class Outcome:
 
     `uvs`: how good they are, at the texture's size. Of the `surface_texels` that lie on the mesh, `filled_texels` had
     no data of their own. `refined`, `aligned`: what --refine cameras found, and the held-out views' scores at the poses
-    that the texture gives them; `trained.scores` are at the given ones. `seconds`: per stage.
+    that the texture gives them; `trained.scores` are at the given ones. `maps`: what its texels rest on, if that was
+    asked for. `seconds`: per stage.
     """
 
     job: Job
@@ -95,6 +98,7 @@ class Outcome:
     seam_step: float
     seconds: dict[str, float] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    maps: TexelMaps | None = None
     refined: RefinedCameras | None = None
     aligned: AlignedScores | None = None
 
@@ -123,6 +127,11 @@ def texture_capture(capture: Path, out: Path, job: Job | None = None, progress: 
     outcome = texture_scene(scene, out, job, progress, clock)
     with clock.stage("export"):
         files = export_textured_mesh(out, outcome.mesh, outcome.texture, job.export)
+    if outcome.maps is not None:
+        with clock.stage("explain"):
+            trained = outcome.trained
+            views = trained.views.subset(trained.fitted)
+            made += write_explanation(out, outcome.maps, views, trained.transients, progress)
     return replace(outcome, files=(*files, *made), seconds=dict(clock.seconds))
 
 
@@ -167,6 +176,8 @@ def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Train
         size = trained.settings.fit.texture.size
         found = coverage(mesh, size)
         uvs = measure(mesh, size[1], found)
+    with clock.stage("explain"):
+        maps = texel_maps(trained.views.subset(trained.fitted), trained.result) if job.explain else None
     if uvs.overlap > OVERLAP_SHARE:
         note = f"{found.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))
@@ -182,6 +193,7 @@ def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Train
         surface_texels=found.covered,
         seam_step=find_seam_tie(mesh, size).step(filled.image),
         seconds=clock.seconds,
+        maps=maps,
     )
 
 

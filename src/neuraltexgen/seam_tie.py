@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
-from neuraltexgen.kernels.cuda import scatter as cuda
+from neuraltexgen.kernels.cuda import packed as cuda
 from neuraltexgen.kernels.packed import on_cuda
 from neuraltexgen.kernels.sample import render, splat
 from neuraltexgen.scene import Mesh

@@ -1,4 +1,4 @@
-"""Passes over views that all lie on the GPU: a minibatch is a few launches for all of its views, and nothing is waited for.
+"""Passes over views that all lie on the GPU: a minibatch is a few launches for all its views, and nothing waits.
 
 What a pass measures (losses, exposures, sharpness) stays on the device until the pass is over. Views of one shape are
 taken together, wherever in memory they lie, and the launches are recorded as CUDA graphs.
@@ -21,6 +21,9 @@ from neuraltexgen.kernels.cuda.lookup import padded
 from neuraltexgen.kernels.photometric import CHARBONNIER_EPSILON, HUBER_DELTA, PhotoLosses
 from neuraltexgen.sharpness import ROWS
 from neuraltexgen.views import FitView
+
+FIELD_PIXELS = 1 << 24
+"""Of so many pixels residuals are kept at a time, in 256 MiB, to measure sharpness."""
 
 
 class Shape(NamedTuple):
@@ -66,13 +69,18 @@ class StackedViews:
             torch.zeros(count, 3, device=device),
             torch.ones(count, device=device),
             cuda.shares(losses, counts),
-            (HUBER_DELTA, CHARBONNIER_EPSILON),
+            cuda.form_of(losses, (HUBER_DELTA, CHARBONNIER_EPSILON)),
         )
         self._exposure = None
         if shared is not None:
             trust = torch.stack([view.trust.sum() for view in views]).float() / 255
             self._exposure = cuda_exposure.Exposure(shared, BLOCK, RIDGE, ORDINARY_VARIANCE, prior * trust / BLOCK**2)
-        self._losses, self._ratios = torch.zeros(count, device=device), torch.zeros(count, device=device)
+        self._tables = {shape: cuda.Table(self._addresses, *shape) for shape in set(self._shapes)}
+        tables = self._tables.values()
+        strips = max(cuda.strips(table, self._terms.form) for table in tables)
+        parts = max(cuda_exposure.sharpness_parts(table, ROWS) for table in tables)
+        self._losses = torch.zeros(count, strips, device=device)
+        self._gradients = torch.zeros(count, parts, 2, device=device)
         self._order, self._chosen = (torch.zeros(count, dtype=torch.int64, device=device) for _ in range(2))
         self._recorder = Recorder()
 
@@ -87,7 +95,7 @@ class StackedViews:
         self._terms.weight.copy_(plan.weights / sizes)
         self._terms.gain.copy_(colours.gains)
         self._terms.offset.copy_(colours.offsets)
-        self._ratios.fill_(torch.nan)
+        self._gradients.zero_()
 
     def one_step(self, number: int, descent: PyramidDescent) -> None:
         """Adds the gradients of a step's views to the descent's; the step itself is the caller's."""
@@ -103,8 +111,9 @@ class StackedViews:
         Waits for the device, and hands the exposures back.
         """
         colours.gains, colours.offsets = self._terms.gain.clone(), self._terms.offset.clone()
-        found = torch.stack((self._losses, self._ratios)).cpu()
-        return float(found[0].sum(dtype=torch.float64)), found[1].tolist()
+        loss, gradients = self._losses.sum(dtype=torch.float64), self._gradients.sum(dim=1, dtype=torch.float64)
+        found = torch.cat((loss[None], gradients[:, 0] / gradients[:, 1])).tolist()
+        return found[0], found[1:]
 
     def _by_shape(self, step: Sequence[int]) -> list[int]:
         return sorted(step, key=lambda index: self._shapes[index])
@@ -113,9 +122,8 @@ class StackedViews:
         texture, into = padded(descent.composed), padded(descent.gradient)
         start = 0
         while start < len(shapes):
-            table = cuda.Table(self._addresses, *shapes[start])
-            stop = start + min(shapes[start:].count(shapes[start]), cuda.views_per_launch(table))
-            self._take(self._chosen[start:stop], table, texture, into)
+            stop = start + shapes[start:].count(shapes[start])
+            self._take(self._chosen[start:stop], self._tables[shapes[start]], texture, into)
             start = stop
 
     def _take(self, chosen: Tensor, table: cuda.Table, texture: Tensor, into: Tensor) -> None:
@@ -123,10 +131,13 @@ class StackedViews:
         if self._exposure is not None and self._plan.exposed:
             # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.
             cuda_exposure.fit_exposures(texture, table, chosen, self._terms, self._exposure)
-        field = cuda.residuals(texture, table, chosen, self._terms)
-        if self._plan.measured:
-            self._ratios.index_copy_(0, chosen, cuda_exposure.sharpness(field, table, chosen, ROWS))
-        self._losses.index_copy_(0, chosen, cuda.slopes(field, table, chosen, self._terms, into))
+        if not self._plan.measured:
+            cuda.add_gradients(texture, table, chosen, self._terms, into, self._losses)
+            return
+        for some in chosen.split(max(1, FIELD_PIXELS // (table.height * table.width))):
+            field = torch.empty(len(some), table.height, table.width, 4, device=texture.device)
+            cuda.add_gradients(texture, table, some, self._terms, into, self._losses, field)
+            cuda_exposure.add_sharpness(field, table, some, ROWS, self._gradients)
 
 
 def _shape(view: FitView) -> Shape:

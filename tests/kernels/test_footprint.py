@@ -130,17 +130,19 @@ def test_footprints_of_at_most_a_texel_are_bilinear_look_ups(taps: int) -> None:
         torch.testing.assert_close(image, render_definition(texture, where.uv, where.valid), rtol=0, atol=1e-12)
 
 
-def test_one_tap_over_an_aligned_square_is_the_mean_of_its_texels() -> None:
-    texture = noise(32, 32, 3).double()
-    for level in range(5):
-        side = 2**level
-        uv = ((torch.arange(32 // side) + 0.5) * side / 32).double()
-        places = torch.stack(torch.meshgrid(uv, uv, indexing="xy"), dim=-1)[:, :, None]
-        steps = (torch.eye(2) * side / 32).double().expand(*places.shape[:2], 1, 2, 2)
-        where = Footprints(places, steps, torch.ones(places.shape[:2], dtype=torch.bool))
-        means = texture.reshape(32 // side, side, 32 // side, side, 3).mean(dim=(1, 3))
-        for taps in TAPS:
-            torch.testing.assert_close(look_up_footprints(texture, where, taps), means, rtol=0, atol=1e-12)
+@pytest.mark.parametrize("side", [1.0, 1.5, 2.0, 3.0, 5.5, 8.0])
+def test_a_tap_takes_its_colours_from_as_far_around_as_its_area_reaches(side: float) -> None:
+    """Its weights' variance, over all places in a texel of the coarsest level: a texel's own and that of the square."""
+    x = (torch.arange(128) + 0.5).double()[None, :, None].expand(128, 128, 1)
+    moments = torch.cat([x, x.square()], dim=2).contiguous()
+    places = (48 + (torch.arange(512) + 0.5) / 16).double() / 128
+    uv = torch.stack([places, torch.full_like(places, 0.5)], dim=-1)[None, :, None]
+    steps = (torch.eye(2) * side / 128).double().expand(1, 512, 1, 2, 2)
+    where = Footprints(uv, steps, torch.ones(1, 512, dtype=torch.bool))
+    for taps in TAPS:
+        mean, square = look_up_footprints(moments, where, taps)[0].unbind(-1)
+        assert float((square - mean.square()).mean()) == pytest.approx(1 / 6 + (side**2 - 1) / 12, rel=2e-3)
+        assert float((mean - 128 * places).mean()) == pytest.approx(0, abs=1e-9)
 
 
 def test_taps_stay_sharp_across_where_one_tap_blurs() -> None:
@@ -161,13 +163,14 @@ def test_the_axes_are_those_of_the_jacobian_whatever_the_pixel_grid() -> None:
     turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]).double()
     uv = uniform(200, 2).double()
     plain, turned = (find_taps(uv, s, mip_sizes((64, 32)), 8) for s in (steps, turn @ steps))
-    torch.testing.assert_close(plain.count, turned.count)
+    torch.testing.assert_close(plain.number, turned.number)
     torch.testing.assert_close(plain.level, turned.level)
     torch.testing.assert_close(plain.pace, turned.pace, rtol=1e-6, atol=1e-9)
     jacobian = steps * torch.tensor([32.0, 64.0])
     long, short = torch.linalg.svdvals(jacobian).unbind(-1)
-    torch.testing.assert_close(torch.linalg.vector_norm(plain.pace, dim=1) * plain.count, long)
-    torch.testing.assert_close(plain.count, (long / short.clamp(min=1) - 0.01).ceil().clamp(1, 8))
+    assert bool((plain.level[long <= 1] == 0).all())
+    torch.testing.assert_close(torch.linalg.vector_norm(plain.pace, dim=1) * plain.number, long)
+    torch.testing.assert_close(plain.number, (long / short.clamp(min=1) - 0.01).ceil().clamp(1, 8))
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:

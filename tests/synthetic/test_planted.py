@@ -9,20 +9,28 @@ import pytest
 
 from neuraltexgen.errors import ConfigError, ReaderError
 from neuraltexgen.geometry import camera_centre, invert_pose
+from neuraltexgen.images import read_mask
 from neuraltexgen.readers import read_capture
 from neuraltexgen.scene import check_pose
 from neuraltexgen.synthetic import (
+    Blur,
     Planted,
     SyntheticScene,
     SyntheticSettings,
+    fall_off,
     make_scene,
+    person_mask,
     photo_name,
+    photograph,
     plant,
+    point_spread,
     read_truth,
     with_planted,
     write_capture,
 )
+from neuraltexgen.synthetic.figure import Person, figure
 from neuraltexgen.synthetic.planted import EXAMPLES, FORMS
+from neuraltexgen.synthetic.surfaces import corner_points
 
 SMALL = SyntheticSettings(views=7, width=32, height=24, supersampling=1, detail=20.0)
 
@@ -118,3 +126,96 @@ def test_texts_that_name_nothing_are_refused_with_a_fix(texts: tuple[str, ...]) 
 def test_numbers_out_of_range_are_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError):
         Planted(**wrong)
+
+
+def photos_with(clean: SyntheticScene, planted: Planted) -> tuple[SyntheticScene, list[np.ndarray]]:
+    scene = with_planted(clean, planted)
+    return scene, [photograph(scene, index) for index in range(SMALL.views)]
+
+
+def test_a_person_changes_the_pixels_of_the_true_mask_and_no_others(clean: SyntheticScene) -> None:
+    scene, photos = photos_with(clean, Planted(person=0.6))
+    assert sum(person is not None for person in scene.people) == 4
+    covered = 0
+    for index, photo in enumerate(photos):
+        mask, differs = person_mask(scene, index), (photo != photograph(clean, index)).any(axis=2)
+        assert not (differs & ~mask).any()
+        assert differs.sum() >= 0.95 * mask.sum()  # here and there a person's colour is the room's
+        assert mask.any() == (scene.people[index] is not None)
+        covered += int(mask.sum())
+    assert 0.02 < covered / (4 * photos[0][..., 0].size) < 0.6
+    assert scene.mesh is clean.mesh
+
+
+def test_the_person_stands_behind_what_is_nearer(clean: SyntheticScene) -> None:
+    """Furniture that the clean photo shows nearer than the person stays: a figure behind a wall is not seen."""
+    hidden = replace(clean, people=(Person((2.0, 5.5), 0.0, 0.0),) * SMALL.views)
+    assert not any(person_mask(hidden, index).any() for index in range(SMALL.views))
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.2, 0.5, 0.85])
+def test_the_figure_is_as_tall_as_a_person_and_stands_on_the_floor(phase: float) -> None:
+    parts = figure(Person((1.0, 2.0), 30.0, phase))
+    corners = np.concatenate([corner_points(part) for part in parts])
+    assert corners[:, 2].max() == pytest.approx(1.75, abs=0.02)
+    assert -0.03 < corners[:, 2].min() < 0.08
+    assert np.linalg.norm(corners[:, :2] - (1.0, 2.0), axis=1).max() < 0.7
+    for part in parts:
+        assert part.right @ part.down == pytest.approx(0, abs=1e-9)
+    sides = [part for part in parts if part.side == "side" and part.paint == "hair"]
+    middle = np.mean([part.origin + (part.right + part.down) / 2 for part in sides], axis=0)
+    assert all((part.origin + part.right / 2 + part.down / 2 - middle) @ part.normal > 0 for part in sides)
+
+
+def test_blurred_photos_are_the_sharp_ones_spread_as_the_truth_says(clean: SyntheticScene) -> None:
+    scene, photos = photos_with(clean, Planted(blur=(0.6, 3.0)))
+    kinds = [blur and blur.kind for blur in scene.blurs]
+    assert (kinds.count("motion"), kinds.count("defocus"), kinds.count(None)) == (2, 2, 3)
+    for index, (photo, blur) in enumerate(zip(photos, scene.blurs)):
+        sharp = photograph(clean, index)
+        if blur is None:
+            assert np.array_equal(photo, sharp)
+            continue
+        spread, y, x = point_spread(blur), 11, 14
+        reach = len(spread) // 2
+        around = sharp[y - reach : y + reach + 1, x - reach : x + reach + 1]
+        np.testing.assert_allclose(photo[y, x], np.einsum("yx,yxc->c", spread, around), atol=1e-5)
+        assert np.abs(np.diff(photo, axis=1)).sum() < np.abs(np.diff(sharp, axis=1)).sum()
+
+
+@pytest.mark.parametrize(
+    "blur", [Blur("motion", 6.0, 30.0), Blur("defocus", 5.0), Blur("motion", 0.0), Blur("defocus", 0.3)]
+)
+def test_a_point_spread_function_keeps_the_light_its_middle_and_its_size(blur: Blur) -> None:
+    spread = point_spread(blur)
+    reach = len(spread) // 2
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    assert spread.sum() == pytest.approx(1)
+    assert (spread >= 0).all()
+    assert (spread * x).sum() == pytest.approx(0, abs=1e-9)
+    assert (spread * y).sum() == pytest.approx(0, abs=1e-9)
+    # A uniform path of length l has the variance l² / 12, a disc of diameter d has d² / 8; pixels add a little.
+    variance = float((spread * (x**2 + y**2)).sum())
+    expected = blur.pixels**2 / (12 if blur.kind == "motion" else 8)
+    assert expected <= variance + 0.05 <= expected + 0.6
+
+
+def test_corners_lose_the_share_of_light_that_is_asked(clean: SyntheticScene) -> None:
+    scene, photos = photos_with(clean, Planted(vignetting=0.3))
+    shade = fall_off(scene.camera, 0.3)
+    assert shade.max() == pytest.approx(1, abs=0.003)
+    assert np.mean([shade[0, 0], shade[0, -1], shade[-1, 0], shade[-1, -1]]) == pytest.approx(0.7, abs=0.03)
+    np.testing.assert_allclose(photos[0], photograph(clean, 0) * shade[..., None], atol=1e-6)
+
+
+def test_everything_at_once_comes_back_from_disk(clean: SyntheticScene, tmp_path: Path) -> None:
+    planted = Planted((0.2, 3.0), 1.02, 0.2, 0.01, 0.3, 0.4, (0.4, 2.0))
+    scene = with_planted(clean, planted)
+    truth = read_truth(write_capture(scene, tmp_path))
+    assert truth.vignetting == 0.3
+    assert truth.blurs == scene.blurs
+    for index, mask in enumerate(truth.masks):
+        assert (mask is None) == (scene.people[index] is None)
+        if mask is not None:
+            assert np.array_equal(read_mask(mask), person_mask(scene, index))
+    assert not any(view.mask for view in read_capture(tmp_path).views)  # no reader takes the truth for masks

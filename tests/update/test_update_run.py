@@ -128,7 +128,10 @@ REFUSALS: dict[str, tuple[Callable[[Path, Path], UpdateSettings], str]] = {
     "not fitted": (lambda run, _: UpdateSettings(remove=load_run(run, CPU).held[:1]), "not among those"),
     "all": (lambda run, _: UpdateSettings(remove=load_run(run, CPU).fitted), "all 4 fitted photos"),
     "no photo's name": (lambda *_: UpdateSettings(add=("nobody",)), "--add: 1 of 1 names are no view's"),
-    "cameras moved": (lambda _, small: UpdateSettings(capture=with_change(small, turned)), "stand elsewhere"),
+    "cameras moved": (
+        lambda run, small: UpdateSettings(remove=load_run(run, CPU).fitted[:1], capture=with_change(small, turned)),
+        "stand elsewhere",
+    ),
     "photos gone": (lambda _, small: UpdateSettings(capture=with_change(small, lambda f: f[:5])), "not in the capture"),
     "too little memory": (lambda run, _: UpdateSettings(remove=load_run(run, CPU).fitted[:1], memory=0.1), "needs at"),
 }

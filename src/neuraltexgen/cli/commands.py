@@ -76,6 +76,8 @@ class Texture:
     """Photos kept out of the fit and scored: N for every Nth, a file or a list of names, or none."""
     final_fit: bool = False
     """After scoring, fit once more on all photos and export that."""
+    explain: bool = False
+    """Also write what the texture rests on: photos a texel, their spread, its uncertainty, what of each was trusted."""
     texture_format: Literal["png", "png16", "exr"] = "png"
     """8 or 16 bit PNG, or EXR with 32-bit floats."""
     glb_image: Literal["png", "jpeg"] = "png"
@@ -112,13 +114,16 @@ class Texture:
                 fit=self.fitting.settings(),
                 texture_size=side,
                 holdout=self.holdout,
+                transients=self.fitting.transients,
                 final_fit=self.final_fit,
                 style=self.styling.settings(),
                 device=self.resources.device,
                 memory=self.resources.memory,
+                sampling=self.fitting.sampling,
             ),
             export=ExportOptions(self.texture_format, self.glb_image),
             renderer=self.sampling.renderer,
+            explain=self.explain,
             cache=self.resources.cache,
         )
 
@@ -233,9 +238,11 @@ class Fit:
             fit=self.fitting.settings(),
             texture_size=self.texture_size,
             holdout=self.holdout,
+            transients=self.fitting.transients,
             style=self.styling.settings(),
             device=self.resources.device,
             memory=self.resources.memory,
+            sampling=self.fitting.sampling,
         )
         result = fit_prepared(self.folder, self.out, settings, self.mesh, self.resources.cache, self.talk.progress)
         if self.resources.cache is None:

@@ -93,6 +93,8 @@ class Fitting:
     """Ours, or NeuralTexGen's: 20 + 40 passes, L1 10, gradients 20, at the UV map's resolution, no exposure."""
     loss: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=WEIGHT[@LAYER]")] = ()
     """An image loss, a preset, or your own as MODULE:FUNCTION; `neuraltexgen losses` lists them. Repeat for a sum."""
+    sampling: Literal["bilinear", "mip", "anisotropic"] = "bilinear"
+    """What a sample looks up: a point, or the patch that it stands for, by one look-up or several in a mip chain."""
     solver: Literal["auto", "adam", "direct"] = "auto"
     """adam, or direct, which solves for l2, l1, huber and charbonnier; auto: direct for l2, on the CPU."""
     smoothness: float | None = None
@@ -113,6 +115,8 @@ class Fitting:
     """How strongly sharper photos count more; 0 is off."""
     seam_weight: float | None = None
     """How strongly both sides of the texture's seams are drawn together; 0 is off."""
+    transients: bool = False
+    """Leave out of each photo what stands in it and not in the others: people walking by."""
     compare_at: Literal["photo", "uvmap"] | None = None
     """Compare at the photo's own resolution, or enlarge the photo to the UV map's."""
     seed: int = 0

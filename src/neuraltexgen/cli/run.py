@@ -8,6 +8,7 @@ from typing import Annotated, Union
 
 import tyro
 
+from neuraltexgen.cli.benching import Bench
 from neuraltexgen.cli.commands import Evaluate, Fit, Info, Texture, UVMaps
 from neuraltexgen.cli.converting import Convert
 from neuraltexgen.cli.demonstrating import Demo
@@ -37,6 +38,7 @@ Command = Union[  # noqa: UP007  (tyro reads the subcommands from the union's me
     Annotated[Evaluate, tyro.conf.subcommand("evaluate")],
     Annotated[Suggest, tyro.conf.subcommand("suggest")],
     Annotated[Losses, tyro.conf.subcommand("losses")],
+    Annotated[Bench, tyro.conf.subcommand("bench")],
 ]
 
 

@@ -25,8 +25,8 @@ from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import FitView, Views, enlarge_photo
 
-STEPS, TOLERANCE = 60, 1e-4
-"""Of conjugate gradients: there is no further round to put right what is left."""
+STEPS, TOLERANCE = 24, 1e-3
+"""Of conjugate gradients: as many steps as the rounds of a fit take together, for no further round follows."""
 
 KNOWN = 0.02
 """A texel that got less than this share of one pixel tells nothing of a new photo's exposure."""

@@ -1,13 +1,14 @@
 """The direct solver: the minimum of a quadratic objective by normal equations in texture space, on one page.
 
-Photos and exposures first agree on a coarse texture. Then every round looks at all photos once, at the texture so far,
-and takes the step that would end at the minimum if the gathered curvature were exact. Value and gradient are exact, so
-what the model leaves out, or a robust loss weighs otherwise, is what the next round begins with.
+Photos and exposures first agree on a coarse texture; the photos' mean is where the rounds start, and says how sharp each
+photo is. Then every round looks at all photos once, at the texture so far, and takes the step that would end at the
+minimum if the gathered curvature were exact. Value and gradient are exact, so what the model leaves out, or a robust loss
+weighs otherwise, is what the next round begins with.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,26 +19,28 @@ from torch import Tensor
 from neuraltexgen.checkpoint import load_state, save_state
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
-from neuraltexgen.direct.start import Exposures, spread
+from neuraltexgen.direct.start import Exposures, photos_mean
 from neuraltexgen.direct.system import System, planes, texels
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
 from neuraltexgen.fit import EXPOSURE_PRIOR, Beside, FitResult, PassRecord, texel_weights
-from neuraltexgen.kernels.normal import stencil_product
-from neuraltexgen.kernels.packed import look_up
+from neuraltexgen.kernels.packed import Scratch, look_up
+from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, compare
 from neuraltexgen.recipes import FitSettings
-from neuraltexgen.sharpness import note_sharpness, sharpness_weights
+from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import Views, enlarge_photo
+from neuraltexgen.views import FitView, Views, enlarge_photo
 
-QUADRATIC, ROBUST = (True, False, True, True), (True,) * 10
+QUADRATIC, ROBUST = (True, False), (True,) * 10
 """The rounds of `l2` alone, and of robust losses, which weigh pixels anew each time: whether a round gathers curvature,
-or takes the last one's. Of `l2`: the photos' mean, made sharp; exposures, and what the model left; then twice with
-weights from the sharpness found so far."""
+or takes the last one's."""
 
 MEASURED = 3
-"""Rounds after which sharpness weights stay as they are."""
+"""Rounds of robust losses after which sharpness weights stay as they are."""
+
+BESIDE_MEAN = 0.93
+"""Power that brings a photo's sharpness beside the photos' mean, which is blurred, to that beside a finished texture."""
 
 STEPS, TOLERANCE = 6, 3e-3
 """Steps of conjugate gradients in a round, at the most, and the share of the right-hand side that may be left."""
@@ -98,6 +101,7 @@ class _Rounds:
             self.colours.offsets = torch.from_numpy(beside.start.offsets).to(views.device)
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
+        self.scratch = Scratch()
         self.exposures: Exposures | None = None
         self.system: System | None = None
         self._started = time.monotonic()
@@ -106,8 +110,8 @@ class _Rounds:
         """Looks at all photos at the present texture, and takes the step that the gathered curvature proposes."""
         if self.settings.exposure and self.exposures is None:
             self.exposures = Exposures(self.views, self.settings.texture.size, self.settings.texture.channels)
-            if number == 0 and self.beside.start is None:
-                self.colours = self.exposures.settle(EXPOSURE_PRIOR)
+        if number == 0:
+            self._begin()
         weights = self.view_weights()
         every = slice(0, self.texture.shape[2])
         parts = [every] if is_quadratic(self.terms) else [slice(channel, channel + 1) for channel in range(every.stop)]
@@ -115,7 +119,7 @@ class _Rounds:
         for part in parts:
             sums = Gathered.empty(self.texture[..., part], self.plan[number])
             loss = self._look(Looking(self.colours, weights, self.terms, part), sums, number if part.start == 0 else 0)
-            self._step(sums, part, first=number == 0 and self.beside.start is None)
+            self._step(sums, part)
         if self.settings.exposure:
             gain, offset = self.colours.fix_gauge()
             self.texture.mul_(gain).add_(offset)
@@ -125,24 +129,45 @@ class _Rounds:
         """Per view, how much its loss counts."""
         return sharpness_weights(self.sharpness, self.settings.sharpness_power)
 
+    def _begin(self) -> None:
+        """The photos' mean, if nothing else is given; exposures and sharpness as it shows them."""
+        if self.beside.start is None:
+            if self.exposures is not None:
+                self.colours = self.exposures.settle(EXPOSURE_PRIOR)
+            self.texture = photos_mean(self._stream(), self.colours, self.settings.texture.size)
+        if self.exposures is None and self.settings.sharpness_power == 0:
+            return
+        for index, view in self._stream():
+            image = look_up(self.texture, view.places, self.scratch)
+            if self.exposures is not None:
+                self.exposures.measure(index, view, image, EXPOSURE_PRIOR, self.colours)
+            if self.settings.sharpness_power > 0:
+                colour, target = Colour(*self.colours.of(index)), Target(view.photo, view.trust)
+                found = compare(image, target, colour, PhotoLosses(l2=1.0), 1.0, ROWS, self.scratch)
+                note_sharpness(self.sharpness, index, found.sharpness)
+        self.sharpness.pow_(BESIDE_MEAN)
+
+    def _stream(self) -> Iterator[tuple[int, FitView]]:
+        for index, view in self.views.stream(range(len(self.views))):
+            yield index, enlarge_photo(view) if self.settings.compare_at == "uvmap" else view
+
     def _look(self, looking: Looking, sums: Gathered, number: int) -> float:
         """Gathers all views, and returns their mean loss; measures them on the way, if this is not the first round."""
         losses = 0.0
-        for index, view in self.views.stream(range(len(self.views))):
-            view = enlarge_photo(view) if self.settings.compare_at == "uvmap" else view
-            image = look_up(self.texture, view.places)
+        for index, view in self._stream():
+            image = look_up(self.texture, view.places, self.scratch)
             if self.exposures is not None and number > 0:
                 self.exposures.measure(index, view, image, EXPOSURE_PRIOR, self.colours)
             found = add_view(index, view, image, looking, sums)
             losses += float(found.loss)
-            if 0 < number < MEASURED and self.settings.sharpness_power > 0:
+            if 0 < number < MEASURED and self.plan[number] and self.settings.sharpness_power > 0:
                 note_sharpness(self.sharpness, index, found.sharpness)
         if not math.isfinite(losses):
             raise FitError("the objective is not finite", fix="look for photos whose colours are not numbers")
         return losses / len(self.views)
 
-    def _step(self, sums: Gathered, part: slice, first: bool) -> None:
-        """Goes to the minimum of the gathered model, from the photos' mean over scales in the first round."""
+    def _step(self, sums: Gathered, part: slice) -> None:
+        """Goes to the minimum of the gathered model."""
         if sums.stencil is not None:
             # The objective is a mean over views and channels; the system is a sum.
             tie = self.settings.seam_weight * len(self.views) * self.texture.shape[2]
@@ -151,10 +176,6 @@ class _Rounds:
             raise ValueError("a round without curvature has none to go on with")
         present, right = planes(self.texture[..., part]), planes(sums.gradient)
         step = torch.zeros_like(right)
-        if first:
-            weight = torch.empty_like(right[:1])
-            stencil_product(self.system.stencil, torch.ones_like(weight), weight)  # the prior's rows add up to 0
-            step = spread(right, weight[0]).contiguous()
         self.system.subtract_penalty(present, right)
         self.system.solve(right, step, STEPS, TOLERANCE)
         self.texture[..., part] = texels(present.add_(step))
@@ -185,7 +206,7 @@ class _Rounds:
 
     def key(self) -> str:
         """What must be equal for a state to be taken up: settings, views, seams and the start."""
-        views, start, seams = [path.name for path in self.views.files], self.beside.start, self.beside.seams
+        views, start, seams = self.views.key(), self.beside.start, self.beside.seams
         begun = None if start is None else content_key(start.texture, start.gains, start.offsets)
         return content_key("direct", plain(asdict(self.settings)), views, begun, content_key(seams.uv) if seams else None)
 

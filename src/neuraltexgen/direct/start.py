@@ -1,24 +1,19 @@
-"""Where the direct solver starts: exposures settled on a coarse texture, and texels averaged over scales."""
+"""Where the direct solver starts: exposures settled on a coarse texture, and the photos' mean."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, ViewColours
-from neuraltexgen.kernels.packed import Places, look_up, scatter, scatter_trust, unpack_share
-from neuraltexgen.kernels.photometric import block_means
+from neuraltexgen.glimpses import Glimpse, glimpse_of, stride_for
+from neuraltexgen.kernels.packed import Scratch, look_up, scatter, scatter_trust, unpack_share
+from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, block_means, compare
 from neuraltexgen.views import FitView, Views
 
-COARSE = 120
-"""Pixels along a photo's shorter side that are enough to settle its exposure, about; every STRIDES'th is taken."""
-
-STRIDES = (1, 2, 4)
-"""So that a block of BLOCK pixels still has a multiple of 8 of them, as its kernel wants."""
-
-ROUNDS = 12
+ROUNDS = 8
 """Turns of texture and exposures on the coarse texture; each looks at few pixels."""
 
 Planes = Float[Tensor, "c H W"]
@@ -44,17 +39,25 @@ def spread(total: Planes, weight: Weight, share: float = 0.1) -> Planes:
     return level[0]
 
 
-@dataclass(frozen=True, eq=False)
-class Glimpse:
-    """Some of a view's pixels, of every so many rows and columns: what a coarse texture needs."""
-
-    photo: UInt8[Tensor, "h w c"] | Float[Tensor, "h w c"]
-    places: Places
-
-    def colours(self) -> Float[Tensor, "h w c"]:
-        """The photo as float in [0, 1], 0 where a pixel has no confidence."""
-        photo = self.photo.float() / 255 if self.photo.dtype == torch.uint8 else self.photo
-        return torch.where(self.places.trust[..., None] > 0, photo, 0.0)
+def photos_mean(
+    looks: Iterable[tuple[int, Glimpse | FitView]], colours: ViewColours, size: tuple[int, int]
+) -> Float[Tensor, "H W c"]:
+    """The mean of the photos in each texel, each with its exposure taken out, over scales where there are few; see
+    `spread`. looks: photos with the numbers that they have in `colours`.
+    """
+    channels, device = colours.gains.shape[1], colours.gains.device
+    total = torch.zeros(*size, channels + 1, device=device)
+    scratch = Scratch()
+    for index, look in looks:
+        colour, trust = Colour(*colours.of(index)), look.places.trust
+        # Of a black render l2's gradient, downhill and as a sum, is confidence² x gain x (photo - offset).
+        black = torch.zeros(*trust.shape, channels, device=device)
+        scale = -0.5 * channels * int((trust > 0).sum())
+        found = compare(black, Target(look.photo, trust), colour, PhotoLosses(l2=1.0), scale, scratch=scratch)
+        weight = unpack_share(trust).square() * colour.gain.square().mean()
+        scatter(torch.cat((found.gradient, weight[..., None]), dim=2), look.places, total)
+    sums = total.permute(2, 0, 1)
+    return spread(sums[:-1], sums[-1]).permute(1, 2, 0).contiguous()
 
 
 class Exposures:
@@ -65,8 +68,8 @@ class Exposures:
 
     def __init__(self, views: Views, size: tuple[int, int], channels: int) -> None:
         height, width = views[0].photo.shape[:2]
-        self.stride = max(stride for stride in STRIDES if stride == 1 or min(height, width) >= stride * COARSE)
-        self.glimpses = [_glimpse(view, self.stride) for _, view in views.stream(range(len(views)))]
+        self.stride = stride_for(height, width)
+        self.glimpses = [glimpse_of(view, self.stride) for _, view in views.stream(range(len(views)))]
         coarser = 2 * self.stride if self.stride > 1 else 1  # about a texel for a pixel that is taken
         self.size = (max(1, size[0] // coarser), max(1, size[1] // coarser))
         self.colours = ViewColours(len(views), channels, views.device)
@@ -77,10 +80,11 @@ class Exposures:
 
     def settle(self, prior: float) -> ViewColours:
         """Gains and offsets, in the gauge of `ViewColours`. `prior`: share of a view that holds it to 1 and 0."""
+        scratch = Scratch()
         for _ in range(ROUNDS if self.stride > 1 else 0):
-            texture = self._texture()
+            texture = photos_mean(enumerate(self.glimpses), self.colours, self.size)
             for index, glimpse in enumerate(self.glimpses):
-                image = look_up(texture, glimpse.places)
+                image = look_up(texture, glimpse.places, scratch)
                 blocks = block_means(image, glimpse.photo, glimpse.places, self.shared, BLOCK // self.stride)
                 held = prior * float(glimpse.places.trust.sum()) / 255 * self.stride**2
                 self.colours.update(index, *blocks, held)
@@ -93,21 +97,3 @@ class Exposures:
         """Sets one view's exposure from its render of the whole texture."""
         blocks = block_means(image, view.photo, view.places, self.shared, BLOCK)
         into.update(index, *blocks, prior * float(view.trust.sum()) / 255)
-
-    def _texture(self) -> Float[Tensor, "H W c"]:
-        """The photos' mean, each with its exposure taken out."""
-        total = torch.zeros(*self.size, self.colours.gains.shape[1], device=self.shared.device)
-        weight = torch.zeros(*self.size, 1, device=self.shared.device)
-        for index, glimpse in enumerate(self.glimpses):
-            gain, offset = self.colours.of(index)
-            trust = unpack_share(glimpse.places.trust).square()[..., None]
-            scatter(trust * gain * (glimpse.colours() - offset), glimpse.places, total)
-            scatter(trust * gain.square().mean(), glimpse.places, weight)
-        return spread(total.permute(2, 0, 1), weight[..., 0]).permute(1, 2, 0).contiguous()
-
-
-def _glimpse(view: FitView, stride: int) -> Glimpse:
-    low, high, trust, photo = (
-        field[::stride, ::stride].contiguous() for field in (view.low, view.high, view.trust, view.photo)
-    )
-    return Glimpse(photo, Places(low, high, trust))

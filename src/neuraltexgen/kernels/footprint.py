@@ -1,16 +1,23 @@
 """Look-ups with a footprint: what a sample covers of the texture, by taps along its longer axis in a mip chain.
 
-A sample's footprint is the ellipse of its two uv derivatives, in texels: with J = [W du, H dv] for a step to the right
-and one down (2 x 2), its axes are J's singular values a >= b along the left singular vector e of a. Then, with at most
-`taps` taps (after EXT_texture_filter_anisotropic, https://registry.khronos.org/OpenGL/extensions/EXT/):
+A sample's footprint is that of its two uv derivatives, in texels: with J = [W du, H dv] for a step to the right and one
+down (2 x 2), its axes are J's singular values a >= b along the left singular vector e of a. Then, with at most `taps`
+taps (as EXT_texture_filter_anisotropic, https://registry.khronos.org/OpenGL/extensions/EXT/, but for the level):
 
-    n = clamp(ceil(a / max(b, 1) - 1/100), 1, taps)            taps along e, centres ((i + 0.5) / n - 0.5) a e from uv
-    level = clamp(log2(a / n), 0, last level)                  each tap: two bilinear look-ups, mixed linearly
+    n = clamp(ceil(a / max(b, 1) - 1/100), 1, taps)     taps along e, centres ((i + 0.5) / n - 0.5) a e from uv
+    spread = 1 + max(max(b, a / n)^2 - 1, 0) / 3
+    lower = floor(log4(spread))
+    level = min(lower + (spread / 4^lower - 1) / 3, last level)   each tap: two bilinear look-ups, mixed linearly
     colour = mean over s samples of the mean over n taps
 
-So b decides the level as long as the taps suffice, and a / taps beyond that; one tap is a trilinear look-up. A
-footprint of at most a texel, and one of zero, is the bilinear look-up of `kernels.sample`, whose border rules hold on
-every level. The 1/100 keeps rounding from choosing n where the axes' ratio is a whole number.
+The level makes a tap as wide as the area it stands for, by variance. A look-up on level l is (4^l - 1) / 4 texels^2
+wider than one on level 0: (4^l - 1) / 12 for the mean of 2^l x 2^l texels, twice that for the bilinear weights. A
+square of side d is (d^2 - 1) / 12 wider than a texel. OpenGL's log2(d) gives three times that: right for a display,
+which must not flicker, but a photo's pixel is the mean over its area, and a fit would have to sharpen.
+
+A footprint of at most a texel, and one of zero, is the bilinear look-up of `kernels.sample`, whose border rules hold on
+every level. One tap is a trilinear look-up. The 1/100 keeps rounding from choosing n where the axes' ratio is a whole
+number.
 """
 
 from typing import NamedTuple
@@ -41,7 +48,7 @@ class Taps(NamedTuple):
 
     middle: Float[Tensor, "p 2"]
     pace: Float[Tensor, "p 2"]
-    count: Float[Tensor, " p"]
+    number: Float[Tensor, " p"]
     level: Float[Tensor, " p"]
 
 
@@ -69,12 +76,12 @@ def look_up_footprints_definition(
     chain = mip_chain_definition(texture)
     uv, steps = (field[where.valid].to(texture.dtype) for field in (where.uv, where.steps))  # p s 2, p s 2 2
     found = find_taps(uv.reshape(-1, 2), steps.reshape(-1, 2, 2), sizes, taps)
-    total = texture.new_zeros(len(found.count), texture.shape[2])
-    for tap in range(int(found.count.max().item()) if len(found.count) else 0):
-        place = found.middle + (tap + 0.5 - found.count / 2)[:, None] * found.pace
-        used = (found.count > tap)[:, None]
+    total = texture.new_zeros(len(found.number), texture.shape[2])
+    for tap in range(int(found.number.max().item()) if len(found.number) else 0):
+        place = found.middle + (tap + 0.5 - found.number / 2)[:, None] * found.pace
+        used = (found.number > tap)[:, None]
         total = total + torch.where(used, _trilinear(chain, sizes, place, found.level), 0)
-    means = (total / found.count[:, None]).reshape(*uv.shape[:2], texture.shape[2]).mean(dim=1)
+    means = (total / found.number[:, None]).reshape(*uv.shape[:2], texture.shape[2]).mean(dim=1)
     result = texture.new_zeros(*where.valid.shape, texture.shape[2])
     result[where.valid] = means
     return result
@@ -126,7 +133,9 @@ def find_taps(uv: Float[Tensor, "p 2"], steps: Float[Tensor, "p 2 2"], sizes: li
     turn = torch.where(apart > 0, (p - r) / 2 / apart.clamp(min=1e-30), 1.0).clamp(-1, 1)
     axis = torch.stack([((1 + turn) / 2).sqrt(), torch.where(q < 0, -1.0, 1.0) * ((1 - turn) / 2).sqrt()], dim=-1)
     count = (long / short.clamp(min=1) - SLACK).ceil().clamp(1, taps)
-    level = (long / count).clamp(min=1).log2().clamp(max=len(sizes) - 1)
+    spread = 1 + (torch.maximum(short, long / count).square() - 1).clamp(min=0) / 3
+    lower = (spread.log2() / 2).floor()
+    level = (lower + (spread / 4**lower - 1) / 3).clamp(max=len(sizes) - 1)
     return Taps(uv * scale, (long / count)[:, None] * axis, count, level)
 
 

@@ -13,17 +13,28 @@ from neuraltexgen.kernels.cpu import normal as cpu_normal
 from neuraltexgen.kernels.cpu.normal import REACH, SLOTS
 from neuraltexgen.kernels.packed import Places, unpack_uv
 
+__all__ = [
+    "OFFSETS",
+    "REACH",
+    "SLOTS",
+    "add_curvature",
+    "add_curvature_definition",
+    "bilinear_taps",
+    "stencil_product",
+    "stencil_product_definition",
+]
+
 OFFSETS = tuple((dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REACH + 1) if dy > 0 or dx >= 0)
-"""(rows, columns) from a texel to the one that a coefficient couples it with, in the stencil's order; SLOTS or fewer."""
+"""(rows, columns) from a texel to the one that a coefficient couples it with, in the stencil's order."""
 
 
 def add_curvature(places: Places, weight: Float[Tensor, "h w"], stencil: Float[Tensor, "H W k"]) -> None:
     """Adds the curvature of `weight` x (mean of s lookups)², summed over pixels with confidence, to `stencil` in place.
 
-    k = SLOTS, of which those after the last offset's stay 0. A pixel whose taps lie more than REACH apart counts each of its samples by itself: the mean of
-    squares instead of the square of the mean. That has the same row sums, so it is exact on a texture that is constant
-    there, and is never the smaller of the two (Jensen), so steps that it decides never overshoot. Float32 on the CPU
-    takes the numba twin.
+    k = SLOTS: one for each of OFFSETS, and some that stay as they are. A pixel whose taps lie more than REACH apart
+    counts each of its samples by itself: the mean of squares instead of the square of the mean. That has the same row
+    sums, so it is exact on a texture that is constant there, and is never the smaller of the two (Jensen), so steps
+    that it decides never overshoot. Float32 on the CPU takes the numba twin.
     """
     if stencil.device.type == "cpu" and stencil.dtype == torch.float32 and weight.dtype == torch.float32:
         if not stencil.is_contiguous():

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 from torch import Tensor
 
 from neuraltexgen.kernels.cpu import packed as cpu_packed
-from neuraltexgen.kernels.cuda import photometric as cuda
-from neuraltexgen.kernels.cuda import scatter as cuda_scatter
+from neuraltexgen.kernels.cuda import packed as cuda
+from neuraltexgen.kernels.cuda.lookup import READY
 from neuraltexgen.kernels.sample import render_definition, splat
 
 CODES = 1 << 20
@@ -87,8 +87,8 @@ def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result:
 def scatter_weight(weight: Float32[Tensor, "h w"], places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
     """How much each texel counts in the weighted pixels that have confidence; size = (H, W). On CUDA by a twin."""
     result = torch.zeros(*size, 1, device=weight.device)
-    if weight.device.type == "cuda":
-        cuda_scatter.scatter_weight(weight, places, result[..., 0])
+    if READY and weight.device.type == "cuda":
+        cuda.scatter_weight(weight, places, result[..., 0])
         return result[..., 0]
     scatter(weight[..., None], places, result)
     return result[..., 0]
@@ -161,8 +161,8 @@ def unpack_share(packed: UInt8[Tensor, "h w"]) -> Float32[Tensor, "h w"]:
 
 
 def on_cuda(texture: Tensor) -> bool:
-    """Whether the Triton twins take a texture: on CUDA, float32, 3 channels."""
-    return texture.device.type == "cuda" and texture.dtype == torch.float32 and texture.shape[2] == 3
+    """Whether the Triton twins take a texture: on CUDA, float32, 3 channels, and Triton is there."""
+    return READY and texture.device.type == "cuda" and texture.dtype == torch.float32 and texture.shape[2] == 3
 
 
 def _on_cpu(texture: Tensor) -> bool:

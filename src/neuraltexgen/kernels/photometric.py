@@ -227,8 +227,8 @@ def _compare_on_cuda(
     """The residuals by PyTorch, their slopes by the Triton twin; sharpness by the definition."""
     colour, weight = look
     weights, counts = torch.full((1,), weight, device=image.device), cuda.count_pairs(target.trust[None])
-    bends = (HUBER_DELTA, CHARBONNIER_EPSILON)
-    terms = cuda.Terms(colour.gain[None], colour.offset[None], weights, cuda.shares(losses, counts), bends)
+    form = cuda.form_of(losses, (HUBER_DELTA, CHARBONNIER_EPSILON))
+    terms = cuda.Terms(colour.gain[None], colour.offset[None], weights, cuda.shares(losses, counts), form)
     loss, gradient = cuda.compare(image, target.photo, target.trust, terms)
     measured = sharpness_definition(image, target, colour, every) if every > 0 else nan
     return Compared(loss, gradient, measured)

@@ -57,6 +57,15 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
+class TextureMap:
+    """A picture of the texture's shape that says something of each texel, and in words what."""
+
+    name: str
+    picture: Image
+    caption: str
+
+
+@dataclass(frozen=True, eq=False)
 class Report:
     """All that a report shows; whatever is empty has no section.
 
@@ -75,6 +84,7 @@ class Report:
     metrics: Table | None = None
     curves: tuple[Curve, ...] = ()
     texture: Image | None = None
+    maps: tuple[TextureMap, ...] = ()
     exposure: Table | None = None
     tables: tuple[Table, ...] = ()
     stage_times: tuple[tuple[str, float], ...] = ()

@@ -127,6 +127,19 @@ def _texture(report: Report) -> str:
     )
 
 
+def _maps(report: Report) -> str:
+    if not report.maps:
+        return ""
+    figures = []
+    for one in report.maps:
+        shown = picture(one.picture, TEXTURE_SIDE)
+        figures.append(
+            f'<figure class="texture"><img src="{shown.uri}" width="{shown.width}" height="{shown.height}" '
+            f'alt="{escape(one.caption)}"><figcaption>{escape(one.caption)}</figcaption></figure>'
+        )
+    return _section("What the texture rests on", f'<div class="plots">{"".join(figures)}</div>')
+
+
 def _views(report: Report) -> str:
     if not (report.views_used or report.left_out):
         return ""
@@ -211,6 +224,7 @@ SECTIONS: tuple[Callable[[Report], str], ...] = (
     _tables,
     _curves,
     _texture,
+    _maps,
     _views,
     _exposure,
     _stage_times,

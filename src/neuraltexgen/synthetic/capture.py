@@ -11,7 +11,7 @@ from neuraltexgen.geometry import CV_FROM_GL, invert_pose
 from neuraltexgen.images import write_png
 from neuraltexgen.meshes import write_mesh
 from neuraltexgen.scene import Camera
-from neuraltexgen.synthetic.render import photograph
+from neuraltexgen.synthetic.photograph import photograph
 from neuraltexgen.synthetic.scene import SyntheticScene
 from neuraltexgen.synthetic.truth import write_truth
 from neuraltexgen.types import Progress, no_progress

@@ -14,6 +14,9 @@ class Planted:
     `pose`: how far the stated poses are off: the median angle in degrees and the median distance between stated and
     true place of the camera in millimetres. `focal`: the stated focal length over the true one. `exposure`: the
     standard deviation of the log gain of a view. `noise`: of each value of a photo, whose range is [0, 1].
+    `vignetting`: the share of light lost at the image's corners. `person`: the share of photos that someone walks
+    through, who is not in the mesh. `blur`: the share of photos that are blurred, half of them by motion and half out
+    of focus, and the mean size of that in pixels.
     Raises ConfigError: a number out of range.
     """
 
@@ -21,12 +24,21 @@ class Planted:
     focal: float = 1.0
     exposure: float = 0.0
     noise: float = 0.0
+    vignetting: float = 0.0
+    person: float = 0.0
+    blur: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         numbers = {"degrees": self.pose[0], "millimetres": self.pose[1], "exposure": self.exposure, "noise": self.noise}
         for name, value in numbers.items():
             if not 0 <= value < math.inf:
                 raise ConfigError(f"planted: {name} must be a finite number of at least 0, got {value}")
+        shares = {"vignetting": self.vignetting, "the share of people": self.person, "of blurred photos": self.blur[0]}
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise ConfigError(f"planted: {name} must be in 0 to 1, got {value}")
+        if not 0 <= self.blur[1] <= 50:
+            raise ConfigError(f"planted: a blur of {self.blur[1]} pixels: 0 to 50 are possible")
         if not 0.1 <= self.focal <= 10:
             raise ConfigError(f"planted: the focal length may be off by a factor of 0.1 to 10, got {self.focal}")
 
@@ -64,5 +76,16 @@ FORMS = {
     "focal": "focal:FACTOR",
     "exposure": "exposure:SPREAD",
     "noise": "noise:SIGMA",
+    "vignetting": "vignetting:SHARE",
+    "person": "person:SHARE",
+    "blur": "blur:SHARE:PIXELS",
 }
-EXAMPLES = {"pose": "pose:0.5:10", "focal": "focal:1.05", "exposure": "exposure:0.3", "noise": "noise:0.01"}
+EXAMPLES = {
+    "pose": "pose:0.5:10",
+    "focal": "focal:1.05",
+    "exposure": "exposure:0.3",
+    "noise": "noise:0.01",
+    "vignetting": "vignetting:0.3",
+    "person": "person:0.2",
+    "blur": "blur:0.33:4",
+}

@@ -30,15 +30,6 @@ def render_view(scene: SyntheticScene, index: int) -> Float32[np.ndarray, "h w 3
     return render(scene.surfaces, scene.camera, scene.poses[index], scene.settings.supersampling)
 
 
-def photograph(scene: SyntheticScene, index: int) -> Float32[np.ndarray, "h w 3"]:
-    """View `index` as `write_capture` stores it, before rounding: render * gain + offset + noise, clipped to [0, 1]."""
-    image = render_view(scene, index) * scene.gains[index] + scene.offsets[index]
-    if scene.settings.planted.noise > 0:
-        rng = np.random.default_rng([scene.settings.seed, 7, index])
-        image += scene.settings.planted.noise * rng.standard_normal(image.shape, np.float32)
-    return np.clip(image, 0, 1)
-
-
 def render(surfaces: Surfaces, camera: Camera, cam_from_world: Pose, samples: int) -> Float32[np.ndarray, "h w 3"]:
     """As `render_view`, for any camera and pose in the room, with samples x samples rays a pixel."""
     rays = _sample_rays(camera, samples)

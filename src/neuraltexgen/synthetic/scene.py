@@ -6,10 +6,13 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32
 
 from neuraltexgen.scene import Camera, Mesh
+from neuraltexgen.synthetic.blur import Blur, choose_blurs
+from neuraltexgen.synthetic.figure import Person
 from neuraltexgen.synthetic.layout import Rectangle, furnished_room
 from neuraltexgen.synthetic.light import bake_light
 from neuraltexgen.synthetic.misstate import exposures, misstated_camera, misstated_poses
 from neuraltexgen.synthetic.paint import paint_surfaces
+from neuraltexgen.synthetic.passers import choose_people
 from neuraltexgen.synthetic.planted import Planted
 from neuraltexgen.synthetic.settings import SyntheticSettings, make_camera
 from neuraltexgen.synthetic.surfaces import Surfaces, join_surfaces, mean_colours
@@ -27,6 +30,7 @@ class SyntheticScene:
     `face_surfaces[i]` is the index in `surfaces.rectangles` of the rectangle that face i lies on. `camera` and `poses`
     (cam_from_world) are the true ones; `stated_camera` and `stated_poses` hold the planted errors. View i's photo is
     render * `gains[i]` + `offsets[i]` per channel; over the views the gains' geometric mean is 1, the offsets' mean 0.
+    `people` and `blurs`: who stands in a view's photo, and how it is blurred; None for most.
     """
 
     settings: SyntheticSettings
@@ -38,6 +42,8 @@ class SyntheticScene:
     stated_poses: Float64[np.ndarray, "v 4 4"]
     gains: Float32[np.ndarray, "v 3"]
     offsets: Float32[np.ndarray, "v 3"]
+    people: tuple[Person | None, ...]
+    blurs: tuple[Blur | None, ...]
 
     @property
     def stated_camera(self) -> Camera:
@@ -64,7 +70,7 @@ def make_scene(settings: SyntheticSettings) -> SyntheticScene:
     poses = choose_poses(rectangles, settings, np.random.default_rng([settings.seed, 2]))
     even = np.ones((settings.views, 3), np.float32)
     surfaces = join_surfaces(rectangles, lit)
-    clean = SyntheticScene(settings, mesh, face_surfaces, surfaces, camera, poses, poses, even, 0 * even)
+    clean = SyntheticScene(settings, mesh, face_surfaces, surfaces, camera, poses, poses, even, 0 * even, (), ())
     return with_planted(clean, settings.planted)
 
 
@@ -73,7 +79,13 @@ def with_planted(scene: SyntheticScene, planted: Planted) -> SyntheticScene:
     settings = replace(scene.settings, planted=planted)
     gains, offsets = exposures(settings.views, planted.exposure, np.random.default_rng([settings.seed, 3]))
     stated = misstated_poses(scene.poses, planted.pose, np.random.default_rng([settings.seed, 4]))
-    return replace(scene, settings=settings, stated_poses=stated, gains=gains, offsets=offsets)
+    people = choose_people(
+        scene.surfaces.rectangles, scene.camera, scene.poses, planted.person, np.random.default_rng([settings.seed, 6])
+    )
+    blurs = choose_blurs(settings.views, planted.blur, np.random.default_rng([settings.seed, 8]))
+    return replace(
+        scene, settings=settings, stated_poses=stated, gains=gains, offsets=offsets, people=people, blurs=blurs
+    )
 
 
 def _scan(rectangles: tuple[Rectangle, ...]) -> tuple[Mesh, Int32[np.ndarray, " f"]]:

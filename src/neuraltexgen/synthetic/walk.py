@@ -33,6 +33,16 @@ def choose_poses(
     return poses[_tour(poses, centres, _most_seen(scores, settings.views))]
 
 
+def clear_places(rectangles: Sequence[Rectangle], centres: Float64[np.ndarray, "t 3"]) -> Bool[np.ndarray, " t"]:
+    """Whether a place is outside every thing's bounding box, with room to spare."""
+    clear = np.ones(len(centres), np.bool_)
+    for thing in {rectangle.thing for rectangle in rectangles} - {"room"}:
+        corners = np.concatenate([corner_points(rectangle) for rectangle in rectangles if rectangle.thing == thing])
+        nearest = np.clip(centres, corners.min(axis=0), corners.max(axis=0))
+        clear &= np.linalg.norm(centres - nearest, axis=1) > FROM_THINGS
+    return clear
+
+
 def _spread_points(
     rectangles: Sequence[Rectangle], rng: np.random.Generator
 ) -> tuple[Float64[np.ndarray, "n 3"], Float64[np.ndarray, "n 3"]]:
@@ -59,19 +69,9 @@ def _tries(
     ahead = targets - centres
     distance = np.linalg.norm(ahead, axis=1)
     level = np.abs(ahead[:, 2]) < np.sin(np.radians(STEEPEST)) * distance
-    usable = level & (distance > 0.8) & (distance < FARTHEST) & _clear(rectangles, centres)
+    usable = level & (distance > 0.8) & (distance < FARTHEST) & clear_places(rectangles, centres)
     kept = np.flatnonzero(usable)[:count]
     return centres[kept], targets[kept]
-
-
-def _clear(rectangles: Sequence[Rectangle], centres: Float64[np.ndarray, "t 3"]) -> Bool[np.ndarray, " t"]:
-    """Whether a place is outside every thing's bounding box, with room to spare."""
-    clear = np.ones(len(centres), np.bool_)
-    for thing in {rectangle.thing for rectangle in rectangles} - {"room"}:
-        corners = np.concatenate([corner_points(rectangle) for rectangle in rectangles if rectangle.thing == thing])
-        nearest = np.clip(centres, corners.min(axis=0), corners.max(axis=0))
-        clear &= np.linalg.norm(centres - nearest, axis=1) > FROM_THINGS
-    return clear
 
 
 def _look(

@@ -15,12 +15,12 @@ from neuraltexgen.machine import choose_device, memory_budget, view_budget
 from neuraltexgen.outcome import pictured
 from neuraltexgen.pipeline import Outcome, finished, mesh_key
 from neuraltexgen.readers import read_capture
-from neuraltexgen.scene import Scene
+from neuraltexgen.scene import Scene, View
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.training import Clock, Trained
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.update.choose import Change, check_poses, choose
-from neuraltexgen.update.state import RunState, load_run, save_run
+from neuraltexgen.update.state import STATE, RunState, load_run, save_run
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import prepare_views
 from neuraltexgen.views import Views
@@ -54,40 +54,42 @@ def update_run(run: Path, settings: UpdateSettings, progress: Progress = no_prog
         scene = read_capture(settings.capture or state.capture, state.job.read)
         change = choose(state, scene.views, settings.add, settings.remove)
         check_poses(state, scene.views)
-        used = {*change.fitted, *change.held, *change.removed}
-        scene = replace(scene, views=tuple(view for view in scene.views if view.name in used))
+        near, far = _parted(scene, change)
     with clock.stage("UV maps"):
-        views = _views(state, scene, change, settings, out, progress)
+        views = _views(state, near, change, settings, out, progress)
     with clock.stage("gather"):
-        state = _changed(state, views, scene, change, progress)
+        state = _changed(state, views, near, change, progress)
     with clock.stage("solve"):
         fit = state.job.train.fit
         texture = solve_kept(state.kept, len(state.fitted), fit, find_seam_tie(state.mesh, fit.texture.size))
-    stay = [place for place, view in enumerate(scene.views) if view.name not in change.removed]
-    scene = replace(scene, views=tuple(scene.views[place] for place in stay), notes=(*scene.notes, *change.notes))
+    stay = [place for place, view in enumerate(near) if view.name not in change.removed]
+    scene = replace(scene, views=(*(near[place] for place in stay), *far), notes=(*scene.notes, *change.notes))
     with clock.stage("score"):
         trained = _scored(state, texture, views.subset(stay), scene, progress)
     outcome = finished(state.job, scene, (state.mesh, state.unwrapped_by), trained, clock)
     with clock.stage("export"):
         files = export_textured_mesh(out, outcome.mesh, outcome.texture, state.job.export)
         save_run(out, replace(state, capture=(settings.capture or state.capture).resolve()))
-    return replace(outcome, files=files, seconds=dict(clock.seconds))
+    return replace(outcome, files=(*files, out / STATE), seconds=dict(clock.seconds))
+
+
+def _parted(scene: Scene, change: Change) -> tuple[tuple[View, ...], tuple[View, ...]]:
+    """The views that are looked at (added, removed, scored, or else shown in the report), and the other fitted ones."""
+    shown = () if change.held else pictured(change.fitted)
+    looked = {*change.added, *change.removed, *change.held, *shown}
+    near = tuple(view for view in scene.views if view.name in looked)
+    return near, tuple(view for view in scene.views if view.name in {*change.fitted} - looked)
 
 
 def _views(
-    state: RunState, scene: Scene, change: Change, settings: UpdateSettings, out: Path, progress: Progress
+    state: RunState, near: tuple[View, ...], change: Change, settings: UpdateSettings, out: Path, progress: Progress
 ) -> Views:
-    """All views of the scene; on disk are those that are looked at: added, removed, scored or shown in the report."""
+    """The views that are looked at, made where they are not cached."""
     cache = (settings.cache or state.job.cache or out / ".cache") / "views"
-    places = {view.name: place for place, view in enumerate(scene.views)}
-    shown = [] if change.held else pictured([places[name] for name in change.fitted])
-    needed = sorted({places[name] for name in (*change.added, *change.removed, *change.held)} | {*shown})
     renderer = make_renderer(state.mesh, state.job.renderer)
-    chosen = [scene.views[place] for place in needed]
-    made = prepare_views(chosen, renderer, mesh_key(state.mesh), state.job.views, cache, progress)
+    made = prepare_views(near, renderer, mesh_key(state.mesh), state.job.views, cache, progress)
     before = dict(zip(state.fitted, state.files, strict=True))
-    files = before | {view.name: file.name for view, file in zip(chosen, made, strict=True)}
-    changed = [name for name in change.removed if files[name] != before[name]]
+    changed = [v.name for v, file in zip(near, made) if v.name in change.removed and file.name != before[v.name]]
     if changed:
         raise ConfigError(
             f"{len(changed)} of {len(change.removed)} photos to remove have changed since they were fitted, so their "
@@ -95,8 +97,7 @@ def _views(
             fix="texture the capture anew, without them",
         )
     device, largest = state.kept.anchor.device, max(file.stat().st_size for file in made)
-    budget = view_budget(memory_budget(settings.memory, device), _bytes(state.kept), largest)
-    return Views([cache / files[view.name] for view in scene.views], device, budget)
+    return Views(made, device, view_budget(memory_budget(settings.memory, device), _bytes(state.kept), largest))
 
 
 def _bytes(kept: KeptSums) -> int:
@@ -105,26 +106,28 @@ def _bytes(kept: KeptSums) -> int:
     return curvature + 12 * kept.anchor.nbytes
 
 
-def _changed(state: RunState, views: Views, scene: Scene, change: Change, progress: Progress) -> RunState:
+def _changed(state: RunState, views: Views, near: tuple[View, ...], change: Change, progress: Progress) -> RunState:
     """The state with the photos' sums added and taken out, in the memory of the old one."""
     fit, figures = state.job.train.fit, state.figures
-    places = {view.name: place for place, view in enumerate(scene.views)}
+    places = {view.name: place for place, view in enumerate(near)}
     rows = {name: row for row, name in enumerate(state.fitted)}
     if change.removed:
         leaving = figures.take([rows[name] for name in change.removed])
         add_photos(state.kept, views.subset([places[n] for n in change.removed]), leaving, fit, -1, progress)
-        figures = figures.take([row for name, row in rows.items() if name not in change.removed])
+    stay = [row for name, row in rows.items() if name not in change.removed]
+    figures, files, poses = figures.take(stay), [state.files[row] for row in stay], state.poses[stay]
     if change.added:
         coming = views.subset([places[name] for name in change.added])
         new = add_photos(state.kept, coming, look_at_new(coming, state.kept, figures, fit), fit, 1, progress)
-        figures = figures.joined(new)
+        figures, files = figures.joined(new), [*files, *(file.name for file in coming.files)]
+        poses = np.concatenate([poses, np.stack([near[places[name]].cam_from_world for name in change.added])])
     return replace(
         state,
         fitted=change.fitted,
         held=change.held,
         removed=tuple(name for name in (*state.removed, *change.removed) if name not in change.added),
-        files=tuple(views.files[places[name]].name for name in change.fitted),
-        poses=np.stack([scene.views[places[name]].cam_from_world for name in change.fitted]),
+        files=tuple(files),
+        poses=poses,
         figures=figures,
     )
 

@@ -15,6 +15,7 @@ from neuraltexgen.direct.gather import Gathered
 from neuraltexgen.direct.kept import KeptSums, PhotoFigures, add_photos, check_keepable
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.files import plain, whole_file
+from neuraltexgen.kernels.normal import OFFSETS, SLOTS
 from neuraltexgen.pipeline import FROM_PHOTOS, Job, Outcome
 from neuraltexgen.reconstruct.photos import holds_only_photos
 from neuraltexgen.scene import Mesh
@@ -107,9 +108,12 @@ def save_run(folder: Path, state: RunState) -> None:
     }
     arrays = {name: getattr(state.mesh, name) for name in MESH} | {"poses": state.poses}
     sums = {"gradient": state.kept.sums.gradient, "anchor": state.kept.anchor}
-    sums |= {"stencil": state.kept.sums.stencil, "weight": state.kept.weight, "looks": state.kept.looks}
-    tensors: dict[str, Tensor | None] = {name: getattr(state.figures, name) for name in FIGURES} | sums
-    arrays |= {name: value.cpu().numpy() for name, value in tensors.items() if value is not None}
+    sums |= {"weight": state.kept.weight, "looks": state.kept.looks}
+    if state.kept.sums.stencil is not None:
+        # How many slots a kernel pads its rows to is its own business.
+        sums["stencil"] = state.kept.sums.stencil[..., : len(OFFSETS)]
+    tensors: dict[str, Tensor] = {name: getattr(state.figures, name) for name in FIGURES} | sums
+    arrays |= {name: value.cpu().numpy() for name, value in tensors.items()}
     arrays["words"] = np.array(json.dumps(plain(words)))
     with whole_file(folder / STATE) as temporary:
         np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none of them is named allow_pickle)
@@ -138,7 +142,9 @@ def load_run(folder: Path, device: torch.device) -> RunState:
 def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.device) -> RunState:
     tensors = {name: torch.from_numpy(value) for name, value in arrays.items() if name not in (*MESH, "poses")}
     figures = {name: tensors[name].to(device) if name in ("gains", "offsets") else tensors[name] for name in FIGURES}
-    sums = Gathered(tensors["stencil"].to(device), tensors["gradient"].to(device))
+    anchor, weight, looks = (tensors[name].to(device) for name in ("anchor", "weight", "looks"))
+    stencil = torch.zeros(*anchor.shape[:2], SLOTS, device=device)
+    stencil[..., : len(OFFSETS)] = tensors["stencil"].to(device)
     return RunState(
         capture=Path(words["capture"]),
         job=restored(Job, words["job"]),
@@ -146,6 +152,6 @@ def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.d
         mesh=Mesh(**{name: arrays[name] for name in MESH}, pages=words["pages"]),
         poses=arrays["poses"],
         figures=PhotoFigures(**figures),
-        kept=KeptSums(sums, *(tensors[name].to(device) for name in ("anchor", "weight", "looks"))),
+        kept=KeptSums(Gathered(stencil, tensors["gradient"].to(device)), anchor, weight, looks),
         **{name: tuple(words[name]) for name in ("fitted", "held", "removed", "files")},
     )

@@ -78,7 +78,11 @@ def _plan(uv, steps, valid, levels, taps, plan):
                 plan[row, col, i, Y] = uv[row, col, i, 1] * height
                 plan[row, col, i, DX], plan[row, col, i, DY] = pace * along, pace * aside
                 plan[row, col, i, COUNT] = count
-                plan[row, col, i, LEVEL] = min(np.log2(max(pace, ONE)), last)
+                side = max(pace, short)
+                spread = ONE + max(side * side - ONE, ZERO) / np.float32(3.0)
+                lower = np.floor(HALF * np.log2(spread))
+                share = (spread / np.float32(4.0) ** lower - ONE) / np.float32(3.0)
+                plan[row, col, i, LEVEL] = min(lower + share, last)
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")

@@ -2,7 +2,7 @@
 
 Rows of the photo are shared out among threads while looking up, rows of the texture while scattering: no races, and
 every texel sums its pixels in the order of the photo, whatever the number of threads. Codes are decoded a stretch at a
-time, which vectorises; three channels have loops of their own, unrolled.
+time, which vectorises; `texels` has what is done with them.
 """
 
 from typing import no_type_check
@@ -11,23 +11,9 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from neuraltexgen.kernels.cpu.vectors import (
-    add_product,
-    apart,
-    fetch_to_read,
-    fetch_to_write,
-    four_from_0,
-    four_from_3,
-    load8,
-    minus,
-    plus,
-    scaled,
-    store,
-    times,
-    vector_of,
-)
+from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT, add_segment, read_row
 
-ZERO, HALF, ONE_F = np.float32(0), np.float32(0.5), np.float32(1)
+ZERO, HALF = np.float32(0), np.float32(0.5)
 
 CODE = 2.0**-20
 """A step of a coordinate."""
@@ -35,16 +21,8 @@ CODE = 2.0**-20
 STRIP = 8
 """Photo rows that one thread takes at a time."""
 
-SEGMENT = 32
-"""Pixels of a row whose texture rows are noted together, so that a thread passes over those that are not its own."""
-
 BAND = 16
 """Borders between the texture rows of threads are multiples of this."""
-
-FLAGS = {"contract"}
-
-NONE, ONE, TWO, THREE = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3)
-"""Unsigned sums index without a test for negative numbers."""
 
 
 def look_up(texture: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.ndarray, image: np.ndarray) -> None:
@@ -96,10 +74,7 @@ def _look_up(texture, size, low, high, trust, image):
         at, fx, fy = _buffers(high[0].size)
         for row in range(strip * STRIP, min((strip + 1) * STRIP, len(trust))):
             _decode(low[row], high[row], size, at, fx, fy)
-            if size[2] == 3:
-                _read_three(texture, size, at, fx, fy, trust[row], image[row])
-            else:
-                _read(texture, size, at, fx, fy, trust[row], image[row])
+            read_row(texture, size, at, fx, fy, trust[row], image[row])
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
@@ -114,99 +89,7 @@ def _scatter(gradient, low, high, trust, spans, bounds, size, result):
                     continue
                 a, b = segment * SEGMENT, min((segment + 1) * SEGMENT, trust.shape[1])
                 _decode(low[row, a:b], high[row, a:b], size, at, fx, fy)
-                if size[2] == 3:
-                    _add_three(gradient[row, a:b], trust[row, a:b], at, fx, fy, own, size, result)
-                else:
-                    _add(gradient[row, a:b], trust[row, a:b], at, fx, fy, own, size, result)
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _read_three(texture, size, at, fx, fy, trust, image):
-    samples, (right, down) = len(at) // len(trust), _steps(size)
-    last = np.uintp(len(texture) - 8) if len(texture) >= 8 and size[1] > 1 else NONE
-    for col in range(len(trust)):
-        if col % SEGMENT == 0:
-            _fetch_to_read(texture, down, at[(col + SEGMENT) * samples : (col + 2 * SEGMENT) * samples])
-        total = vector_of((ZERO, ZERO, ZERO, ZERO))
-        if trust[col] > 0:
-            for sample in range(samples):
-                i = np.uintp(col * samples + sample)
-                a = np.uintp(at[i]) * THREE
-                if a + down < last:  # two texels are six values
-                    above = load8(texture, a)
-                    mixed = add_product(above, fy[i], minus(load8(texture, a + down), above))
-                    near = four_from_0(mixed)
-                    total = plus(total, add_product(near, fx[i], minus(four_from_3(mixed), near)))
-                else:
-                    total = plus(total, _mix_three(texture, a, right, down, fx[i], fy[i]))
-        red, green, blue, _ = apart(scaled(np.float32(1.0 / samples), total))
-        image[col, 0], image[col, 1], image[col, 2] = red, green, blue
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _read(texture, size, at, fx, fy, trust, image):
-    samples = len(at) // len(trust)
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
-    for col in range(len(trust)):
-        for k in range(size[2]):
-            total = np.float32(0)
-            if trust[col] > 0:
-                for i in range(col * samples, (col + 1) * samples):
-                    a = np.uintp(at[i]) * np.uintp(size[2]) + np.uintp(k)
-                    d = a + down
-                    total += _mix(texture[a], texture[a + right], texture[d], texture[d + right], fx[i], fy[i])
-            image[col, k] = share * total
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _add_three(gradient, trust, at, fx, fy, own, size, result):
-    samples = len(at) // SEGMENT
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
-    first, end = np.uintp(own[0] * size[1] * 3), np.uintp(own[1] * size[1] * 3)
-    _fetch_to_write(result, down, at[: len(trust) * samples], first, end)
-    last = end - np.uintp(8) if end >= first + np.uintp(8) and right > 0 else NONE
-    near = vector_of((ONE_F, ONE_F, ONE_F, ZERO, ZERO, ZERO, ZERO, ZERO))
-    far = vector_of((-ONE_F, -ONE_F, -ONE_F, ONE_F, ONE_F, ONE_F, ZERO, ZERO))
-    for col in range(len(trust)):
-        if trust[col] == 0:
-            continue
-        red, green, blue = share * gradient[col, 0], share * gradient[col, 1], share * gradient[col, 2]
-        pair = vector_of((red, green, blue, red, green, blue, ZERO, ZERO))
-        for sample in range(samples):
-            i = np.uintp(col * samples + sample)
-            a = np.uintp(at[i]) * THREE
-            if first <= a < last and a + down < last:
-                shares = times(add_product(near, fx[i], far), pair)
-                store(result, a, add_product(load8(result, a), ONE_F - fy[i], shares))
-                store(result, a + down, add_product(load8(result, a + down), fy[i], shares))
-                continue
-            if first <= a < end:
-                _add_pair(result, a, right, ONE_F - fy[i], fx[i], red, green, blue)
-            if first <= a + down < end:
-                _add_pair(result, a + down, right, fy[i], fx[i], red, green, blue)
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _add(gradient, trust, at, fx, fy, own, size, result):
-    samples, channels = len(at) // SEGMENT, size[2]
-    share, (right, down) = np.float32(1.0 / samples), _steps(size)
-    first, end = np.uintp(own[0] * size[1] * channels), np.uintp(own[1] * size[1] * channels)
-    for col in range(len(trust)):
-        if trust[col] == 0:
-            continue
-        for i in range(col * samples, (col + 1) * samples):
-            for k in range(channels):
-                a, value = np.uintp(at[i]) * np.uintp(channels) + np.uintp(k), share * gradient[col, k]
-                if first <= a < end:
-                    result[a] += (1 - fy[i]) * (1 - fx[i]) * value
-                    result[a + right] += (1 - fy[i]) * fx[i] * value
-                if first <= a + down < end:
-                    result[a + down] += fy[i] * (1 - fx[i]) * value
-                    result[a + down + right] += fy[i] * fx[i] * value
+                add_segment(gradient[row, a:b], trust[row, a:b], at, fx, fy, own, size, result)
 
 
 @njit(inline="always")
@@ -223,14 +106,6 @@ def tap(code, size):
 @no_type_check
 def _buffers(length):
     return np.empty(length, np.int32), np.empty(length, np.float32), np.empty(length, np.float32)
-
-
-@njit
-@no_type_check
-def _steps(size):
-    """How far the next texel to the right and the one below are; 0 where there is none, and its weight is 0."""
-    right = np.uintp(size[2] if size[1] > 1 else 0)
-    return right, np.uintp(size[1] * size[2] if size[0] > 1 else 0)
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
@@ -255,58 +130,6 @@ def _decode(low, high, size, at, fx, fy):
         row = last_y if row > last_y else row
         fx[i], fy[i] = x - np.float32(column), y - np.float32(row)
         at[i] = np.int32(row * stride) + column
-
-
-@njit(inline="always")
-@no_type_check
-def _mix(a, b, d, e, u, v):
-    top = a + u * (b - a)
-    return top + v * (d + u * (e - d) - top)
-
-
-@njit(inline="always")
-@no_type_check
-def _mix_three(texture, a, right, down, u, v):
-    b, d = a + right, a + down
-    e = d + right
-    red = _mix(texture[a], texture[b], texture[d], texture[e], u, v)
-    green = _mix(texture[a + ONE], texture[b + ONE], texture[d + ONE], texture[e + ONE], u, v)
-    blue = _mix(texture[a + TWO], texture[b + TWO], texture[d + TWO], texture[e + TWO], u, v)
-    return vector_of((red, green, blue, ZERO))
-
-
-@njit(error_model="numpy")
-@no_type_check
-def _fetch_to_read(texture, down, at):
-    """Brings texels of three channels near: rows of a photo look at many charts, which no processor foresees."""
-    for i in range(len(at)):
-        a = np.uintp(at[i]) * THREE
-        fetch_to_read(texture, a)
-        fetch_to_read(texture, a + down)
-
-
-@njit(error_model="numpy")
-@no_type_check
-def _fetch_to_write(result, down, at, first, end):
-    for i in range(len(at)):
-        a = np.uintp(at[i]) * THREE
-        if first <= a < end:
-            fetch_to_write(result, a)
-        if first <= a + down < end:
-            fetch_to_write(result, a + down)
-
-
-@njit(inline="always")
-@no_type_check
-def _add_pair(result, a, right, weight, u, red, green, blue):
-    """In the order of the vectors' products: a texel's sum is the same, whichever way it was made."""
-    near, b = ONE_F - u, a + right
-    result[a] += weight * (near * red)
-    result[a + ONE] += weight * (near * green)
-    result[a + TWO] += weight * (near * blue)
-    result[b] += weight * (u * red)
-    result[b + ONE] += weight * (u * green)
-    result[b + TWO] += weight * (u * blue)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")

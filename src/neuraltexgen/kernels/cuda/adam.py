@@ -1,13 +1,14 @@
 """Triton twin of `descent.PyramidDescent`'s step: Adam on all levels, regulariser and composition, for 3 channels.
 
 Gradient and composed texture have four floats a texel, levels and moments three. From the finest level on each one's
-gradient is gathered for the next; then, from the coarsest on, one kernel a level steps it and adds the doubled coarser ones.
+gradient is gathered for the next; then, from the coarsest on, a kernel steps a level and adds what is coarser, doubled.
 """
 
 from __future__ import annotations  # tl is a name only where Triton is; its interpreter wants no quotes
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, no_type_check
 
 import torch
@@ -59,7 +60,7 @@ class PyramidSteps:
             state["exp_avg"], state["exp_avg_sq"] = self._moments[-1]
 
     def __call__(self, rate: float, gradient: Tensor, composed: Tensor) -> None:
-        """One step at a learning rate. gradient, composed (H W 3), as `lookup.roomy` makes them: the first is set to 0."""
+        """One step at a learning rate. gradient, composed (H W 3) are `lookup.roomy`'s; the gradient is left 0."""
         mine, shown = own_padded(gradient), own_padded(composed)
         if mine is None or shown is None:
             raise ValueError("gradient and composed texture must have room for four floats a texel")
@@ -69,7 +70,7 @@ class PyramidSteps:
     def _launch(self, gradient: Tensor, composed: Tensor) -> None:
         self._steps += 1
         gradients, images = [gradient, *self._gradients], [composed, *self._composed]
-        for fine, coarse in zip(gradients, gradients[1:], strict=False):
+        for fine, coarse in pairwise(gradients):
             height, width = coarse.shape[:2]
             _halve[(blocks(height * width),)](fine, coarse, width, height, BLOCK)
         (beta, square_beta), eps, decays, middle = self._constants
@@ -117,7 +118,8 @@ def _halve(fine, coarse, width, height, BLOCK: tl.constexpr):
 @no_type_check
 def _step(
     level, mean, square, gradient, coarse, composed, rate, step, width, height, log_beta, log_square,
-    gain, square_keep, square_gain, eps, decay, middle, COARSEST: tl.constexpr, FINEST: tl.constexpr, BLOCK: tl.constexpr,
+    gain, square_keep, square_gain, eps, decay, middle,
+    COARSEST: tl.constexpr, FINEST: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """`step`: the number of this step, `log_beta` and `log_square` the betas' logarithms, for what they leave of 1."""
     number = tl.load(step).to(tl.float64)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, no_type_check
 import torch
 from torch import Tensor
 
-from neuraltexgen.kernels.cuda.lookup import blocks, corner, jit, mix
+from neuraltexgen.kernels.cuda.lookup import BYTE, blocks, corner, jit, mix
 from neuraltexgen.kernels.cuda.photometric import Table, Terms, address
 
 try:
@@ -35,7 +35,7 @@ class Exposure(NamedTuple):
 
 
 def fit_exposures(texture: Tensor, table: Table, chosen: Tensor, terms: Terms, how: Exposure) -> None:
-    """Sets gain and offset of b views to the least-squares fit of their photos by their renders of a texture (H W 4)."""
+    """Sets gain and offset of b views to the least-squares fit of photos by renders of a texture (H W 4)."""
     rows, cols = -(-table.height // how.block), -(-table.width // how.block)
     sums = torch.empty(len(chosen), rows * cols, 8, device=texture.device)
     _block_sums[(cols, rows, len(chosen))](
@@ -48,15 +48,24 @@ def fit_exposures(texture: Tensor, table: Table, chosen: Tensor, terms: Terms, h
     )  # fmt: skip
 
 
-def sharpness(field: Tensor, table: Table, chosen: Tensor, every: int) -> Tensor:
-    """(b): the sharpness of renders over that of the photos, over every so many rows; from residuals (b h w 4)."""
-    programs = (blocks(table.width, SIDE_BY_SIDE), blocks(max(table.height - 1, 1), every), len(chosen))
-    sums = torch.empty(len(chosen), programs[0] * programs[1], 2, device=field.device)
-    _gradients[programs](
-        field, table.addresses, chosen, sums, table.width, table.height, every, table.floats, SIDE_BY_SIDE
+def add_sharpness(field: Tensor, table: Table, chosen: Tensor, every: int, sums: Tensor) -> None:
+    """Sums of the gradients' magnitudes of b views' renders and photos over every so many rows, from their residuals
+    (b h w 4): in parts, into their rows of `sums` (v n 2), n from `sharpness_parts`.
+    """
+    _gradients[(*_parts(table, every), len(chosen))](
+        field, table.addresses, chosen, sums, table.width, table.height, sums.stride(0), every, table.floats,
+        SIDE_BY_SIDE,
     )  # fmt: skip
-    total = sums.sum(dim=1, dtype=torch.float64)
-    return (total[:, 0] / total[:, 1]).float()
+
+
+def sharpness_parts(table: Table, every: int) -> int:
+    """In how many parts a view's sums are."""
+    across, down = _parts(table, every)
+    return across * down
+
+
+def _parts(table: Table, every: int) -> tuple[int, int]:
+    return blocks(table.width, SIDE_BY_SIDE), blocks(max(table.height - 1, 1), every)
 
 
 @jit
@@ -77,7 +86,7 @@ def _block_sums(
     channel = tl.arange(0, 4)[None, :]
     image = tl.zeros((SIDE * SIDE, 4), tl.float32)
     count = tl.zeros((SIDE * SIDE,), tl.float32)
-    for i in tl.static_range(SAMPLES):
+    for i in range(SAMPLES):
         code = tl.load(low + place * SAMPLES + i, mask=known, other=0)
         upper = tl.load(high + place * SAMPLES + i, mask=known, other=0).to(tl.int32)
         x0, y0, fx, fy = corner(code, upper, texture_width, texture_height)
@@ -87,11 +96,11 @@ def _block_sums(
         col = tl.minimum((u * texture_width).to(tl.int32), texture_width - 1)
         row = tl.minimum((v * texture_height).to(tl.int32), texture_height - 1)
         count += tl.load(shared + row.to(tl.int64) * texture_width + col, mask=known, other=0).to(tl.float32)
-    weight = (bits.to(tl.float32) / 255 * (count / SAMPLES))[:, None]
+    weight = (bits.to(tl.float32) * BYTE * (count / SAMPLES))[:, None]
     seen = weight > 0
     picture = tl.load(photo + place[:, None] * 3 + channel, mask=seen & (channel < 3), other=0).to(tl.float32)
     if not FLOATS:
-        picture = picture / 255
+        picture = picture * BYTE
     shown = tl.where(channel < 3, image / SAMPLES, 1.0)
     here = (
         sums + ((tl.program_id(2) * tl.num_programs(1) + tl.program_id(1)) * tl.num_programs(0) + tl.program_id(0)) * 8
@@ -161,7 +170,7 @@ def _grey(field, photo, share, place, known, FLOATS: tl.constexpr):
     there = known[:, None] & (channel < 3)
     picture = tl.load(photo + place[:, None] * 3 + channel, mask=there, other=0).to(tl.float32)
     if not FLOATS:
-        picture = picture / 255
+        picture = picture * BYTE
     apart = tl.load(field + place[:, None] * 4 + channel, mask=there, other=0.0)
     shown = picture + apart / tl.where(known, share, 1.0)[:, None]
     return tl.sum(shown, axis=1) / 3, tl.sum(picture, axis=1) / 3
@@ -170,7 +179,7 @@ def _grey(field, photo, share, place, known, FLOATS: tl.constexpr):
 @jit
 @no_type_check
 def _gradients(
-    field, table, chosen, sums, width, height, EVERY: tl.constexpr, FLOATS: tl.constexpr, BLOCK: tl.constexpr
+    field, table, chosen, sums, width, height, parts, EVERY: tl.constexpr, FLOATS: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
     number = tl.program_id(2)
     view = tl.load(chosen + number)
@@ -179,9 +188,9 @@ def _gradients(
     x, y = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1) * EVERY
     place = y * width + x
     inside = place + 1 < tl.where(y + 1 < height, y * width + width, 0)
-    here = tl.load(trust + place, mask=inside, other=0).to(tl.float32) / 255
-    right = tl.load(trust + place + 1, mask=inside, other=0).to(tl.float32) / 255
-    below = tl.load(trust + place + width, mask=inside, other=0).to(tl.float32) / 255
+    here = tl.load(trust + place, mask=inside, other=0).to(tl.float32) * BYTE
+    right = tl.load(trust + place + 1, mask=inside, other=0).to(tl.float32) * BYTE
+    below = tl.load(trust + place + width, mask=inside, other=0).to(tl.float32) * BYTE
     known = (here > 0) & (right > 0) & (below > 0)
     render, picture = _grey(own, photo, here, place, known, FLOATS)
     render_right, picture_right = _grey(own, photo, right, place + 1, known, FLOATS)
@@ -190,6 +199,6 @@ def _gradients(
     ours = tl.sqrt(across * across + down * down)
     across, down = picture_right - picture, picture_below - picture
     theirs = tl.sqrt(across * across + down * down)
-    program = (number * tl.num_programs(1) + tl.program_id(1)) * tl.num_programs(0) + tl.program_id(0)
-    tl.store(sums + program * 2, tl.sum(ours, axis=0))
-    tl.store(sums + program * 2 + 1, tl.sum(theirs, axis=0))
+    own = sums + view * parts + (tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)) * 2
+    tl.store(own, tl.sum(ours, axis=0))
+    tl.store(own + 1, tl.sum(theirs, axis=0))

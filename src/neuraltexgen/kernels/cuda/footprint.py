@@ -79,7 +79,10 @@ def _taps(uv, steps, at, known, width, height, levels, TAPS: tl.constexpr):
     aside = tl.sqrt(0.5 * (1.0 - turn)) * tl.where(q < 0, -1.0, 1.0)
     count = tl.minimum(tl.maximum(tl.ceil(long / tl.maximum(short, 1.0) - 0.01), 1.0), TAPS)
     pace = long / count
-    level = tl.minimum(tl.log2(tl.maximum(pace, 1.0)), levels - 1.0)
+    side = tl.maximum(pace, short)
+    spread = 1.0 + tl.maximum(side * side - 1.0, 0.0) / 3.0
+    lower = tl.floor(0.5 * tl.log2(spread))
+    level = tl.minimum(lower + (spread * tl.exp2(-2.0 * lower) - 1.0) / 3.0, levels - 1.0)
     x = tl.load(uv + 2 * at, mask=known, other=0.0) * width
     y = tl.load(uv + 2 * at + 1, mask=known, other=0.0) * height
     return x, y, pace * tl.sqrt(0.5 * (1.0 + turn)), pace * aside, count, level

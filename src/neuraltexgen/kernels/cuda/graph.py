@@ -48,7 +48,7 @@ class Replay:
 
 
 class Recorder:
-    """Calls of functions without arguments: a key's first call runs its function, the second records it, later ones replay.
+    """Calls of functions without arguments: a key's first call runs its function, the second records it, later replay.
 
     For functions that change what they work on: recording one runs nothing. What they read and write must lie in the
     same memory at each call with a key. Beyond CUDA every call runs.

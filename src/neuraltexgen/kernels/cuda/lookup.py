@@ -19,11 +19,18 @@ try:
     import triton.language as tl  # pyright: ignore[reportMissingImports]
 except ImportError:  # no CUDA build of PyTorch: the twins are never called
     triton: Any = None
+    tl: Any = None
+
+READY = triton is not None and hasattr(tl, "gather")
+"""Whether the twins can be compiled: Triton is there, and not older than 3.3."""
 
 BLOCK = 256
 """Pixels or texels of one program."""
 
-NUMBERS = ("width", "height", "pixels", "texture_width", "texture_height", "count", "phase")
+BYTE = 1 / 255 if triton is None else tl.constexpr(1 / 255)
+"""What a step of 8-bit photos and confidences is."""
+
+NUMBERS = ("width", "height", "pixels", "texture_width", "texture_height", "count", "phase", "rows", "parts")
 """Arguments that Triton would compile anew for when they are 1, or a multiple of 16."""
 
 
@@ -115,7 +122,7 @@ def spread(slope, result, x0, y0, fx, fy, known, width, height):
 def look(texture, low, high, at, known, width, height, SAMPLES: tl.constexpr, BLOCK: tl.constexpr):
     """(n 4): the mean over a pixel's samples of what they look up."""
     image = tl.zeros((BLOCK, 4), tl.float32)
-    for i in tl.static_range(SAMPLES):
+    for i in range(SAMPLES):
         code = tl.load(low + at * SAMPLES + i, mask=known, other=0)
         upper = tl.load(high + at * SAMPLES + i, mask=known, other=0).to(tl.int32)
         x0, y0, fx, fy = corner(code, upper, width, height)
@@ -128,7 +135,7 @@ def look(texture, low, high, at, known, width, height, SAMPLES: tl.constexpr, BL
 def add(slope, low, high, at, known, result, width, height, SAMPLES: tl.constexpr):
     """The adjoint of `look`."""
     slope = slope / SAMPLES
-    for i in tl.static_range(SAMPLES):
+    for i in range(SAMPLES):
         code = tl.load(low + at * SAMPLES + i, mask=known, other=0)
         upper = tl.load(high + at * SAMPLES + i, mask=known, other=0).to(tl.int32)
         x0, y0, fx, fy = corner(code, upper, width, height)

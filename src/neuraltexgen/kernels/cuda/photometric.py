@@ -1,6 +1,7 @@
 """Triton twins of `kernels.photometric`, for many views of one size at once, float32 and 3 channels.
 
-A minibatch is two launches: residuals, then their slopes scattered into the texture. Views are read where they lie.
+A minibatch is one launch: a program walks down a strip of a photo, and holds the residuals of a row and of the rows
+above and below. Views are read where they lie.
 """
 
 from __future__ import annotations  # tl is a name only where Triton is; its interpreter wants no quotes
@@ -11,19 +12,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neuraltexgen.kernels.cuda.lookup import BLOCK, add, blocks, jit, look, own_padded, padded
+from neuraltexgen.kernels.cuda.lookup import BLOCK, BYTE, add, blocks, jit, look, own_padded, padded
 
 if TYPE_CHECKING:
-    from neuraltexgen.kernels.packed import Places
-    from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Stack
+    from neuraltexgen.kernels.photometric import PhotoLosses, Stack
 
 try:
     import triton.language as tl  # pyright: ignore[reportMissingImports]
 except ImportError:  # no CUDA build of PyTorch: the twins are never called
     tl: Any = None
 
-LAUNCH_PIXELS = 1 << 22
-"""Of so many pixels the residuals are held at a time: they stay in the device's cache until their slopes are taken."""
+COLS = 32
+"""Pixels side by side of a strip, one a thread; where losses look at neighbours, the outer two are only looked up."""
+
+ROWS = 32
+"""Rows of a strip in photos of LARGE pixels and more, half as many in smaller ones."""
+
+LARGE = 1 << 20
 
 
 class Table(NamedTuple):
@@ -38,18 +43,27 @@ class Table(NamedTuple):
     floats: bool
 
 
-class Terms(NamedTuple):
-    """What a view's losses and their gradient are made with, v before each field's own axes: see `terms_of`.
+class Form(NamedTuple):
+    """Huber's delta, Charbonnier's epsilon; is either of the two among the losses, and do any look at neighbours."""
 
-    gain, offset (v 3); weight (v): of its gradient; `losses` (v 6): of a pixel by l1, l2, huber and charbonnier, of a pair
-    across and down. `bends`: Huber's delta and Charbonnier's epsilon.
+    delta: float
+    epsilon: float
+    robust: bool
+    pairs: bool
+
+
+class Terms(NamedTuple):
+    """What views' losses and their gradients are made with.
+
+    gain, offset (v 3); weight (v): of a view's gradient; losses (v 6): what a pixel counts in l1, l2, huber and
+    charbonnier, and a pair of neighbours across and down.
     """
 
     gain: Tensor
     offset: Tensor
     weight: Tensor
     losses: Tensor
-    bends: tuple[float, float]
+    form: Form
 
 
 def photometric_pass(
@@ -60,19 +74,12 @@ def photometric_pass(
     table, terms = table_of(stack), terms_of(stack, losses, bends)
     own = own_padded(result)
     into = torch.zeros(*result.shape[:2], 4, device=result.device) if own is None else own
-    every, shown = torch.arange(len(stack.weight), device=result.device), padded(texture)
-    loss = torch.empty_like(stack.weight)
-    for chosen in every.split(views_per_launch(table)):
-        field = residuals(shown, table, chosen, terms)
-        loss[chosen] = slopes(field, table, chosen, terms, into)
+    every = torch.arange(len(stack.weight), device=result.device)
+    sums = torch.empty(len(every), strips(table, terms.form), device=result.device)
+    add_gradients(padded(texture), table, every, terms, into, sums)
     if own is None:
         result += into[..., :3]
-    return loss
-
-
-def views_per_launch(table: Table) -> int:
-    """How many views' residuals are held at a time, 1 at the least."""
-    return max(1, LAUNCH_PIXELS // (table.height * table.width))
+    return sums.sum(dim=1)
 
 
 def table_of(stack: Stack) -> Table:
@@ -90,9 +97,15 @@ def terms_of(stack: Stack, losses: PhotoLosses, bends: tuple[float, float]) -> T
     """What views that lie one behind the other are compared by."""
     counts = stack.counts if stack.counts is not None else count_pairs(stack.places.trust)
     colour = stack.colour
+    form = form_of(losses, bends)
     return Terms(
-        colour.gain.contiguous(), colour.offset.contiguous(), stack.weight, shares(losses, counts), bends
+        colour.gain.contiguous(), colour.offset.contiguous(), stack.weight, shares(losses, counts), form
     )  # fmt: skip
+
+
+def form_of(losses: PhotoLosses, bends: tuple[float, float]) -> Form:
+    """What kernels are compiled for."""
+    return Form(*bends, losses.huber > 0 or losses.charbonnier > 0, losses.gradient_l1 > 0)
 
 
 def shares(losses: PhotoLosses, counts: Tensor) -> Tensor:
@@ -108,29 +121,42 @@ def count_pairs(trust: Tensor) -> Tensor:
     return torch.stack([mask.sum(dim=(1, 2)) for mask in (known, across, down)], dim=1).clamp(min=1).float()
 
 
-def residuals(texture: Tensor, table: Table, chosen: Tensor, terms: Terms) -> Tensor:
-    """(b h w 4): confidence x (gain x render + offset - photo) of b views of a table; 0 without confidence.
+def add_gradients(
+    texture: Tensor,
+    table: Table,
+    chosen: Tensor,
+    terms: Terms,
+    result: Tensor,
+    sums: Tensor,
+    field: Tensor | None = None,
+) -> None:
+    """Adds the gradients of b views of a table to `result`; textures are (H W 4).
 
-    texture: (H W 4).
+    Their losses, in as many parts as a view has strips, are written into their rows of `sums` (v n); their residuals,
+    confidence x (gain x render + offset - photo), into `field` (b h w 4) if it is given.
     """
-    pixels = table.height * table.width
-    field = torch.empty(len(chosen), table.height, table.width, 4, device=texture.device)
-    _residual[(blocks(pixels), len(chosen))](
-        texture, table.addresses, chosen, terms.gain, terms.offset, field, texture.shape[1], texture.shape[0], pixels,
-        table.samples, table.floats, BLOCK,
+    form = terms.form
+    grid = (*_strips(table, form), len(chosen))
+    _strip[grid](
+        texture, table.addresses, chosen, terms.gain, terms.offset, terms.weight, terms.losses, result, sums,
+        result if field is None else field, texture.shape[1], texture.shape[0], table.width, table.height, _rows(table),
+        sums.stride(0), form.delta, form.epsilon, form.robust, form.pairs, table.samples, table.floats,
+        field is not None, COLS, num_warps=1,
     )  # fmt: skip
-    return field
 
 
-def slopes(field: Tensor, table: Table, chosen: Tensor, terms: Terms, result: Tensor) -> Tensor:
-    """The losses (b) of residuals; their gradients are scattered into a texture (H W 4)."""
-    pixels = table.height * table.width
-    sums = torch.empty(len(chosen), blocks(pixels), device=field.device)
-    _slopes[(blocks(pixels), len(chosen))](
-        field, table.addresses, chosen, terms.gain, terms.weight, terms.losses, result, sums, result.shape[1],
-        result.shape[0], table.width, pixels, *terms.bends, table.samples, BLOCK,
-    )  # fmt: skip
-    return sums.sum(dim=1)
+def strips(table: Table, form: Form) -> int:
+    """How many strips a view has."""
+    across, down = _strips(table, form)
+    return across * down
+
+
+def _strips(table: Table, form: Form) -> tuple[int, int]:
+    return blocks(table.width, COLS - 2 if form.pairs else COLS), blocks(table.height, _rows(table))
+
+
+def _rows(table: Table) -> int:
+    return ROWS if table.height * table.width >= LARGE else ROWS // 2
 
 
 def compare(image: Tensor, photo: Tensor, trust: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
@@ -142,38 +168,9 @@ def compare(image: Tensor, photo: Tensor, trust: Tensor, terms: Terms) -> tuple[
     gradient, sums = torch.empty_like(field), torch.empty(blocks(height * width), device=field.device)
     _compare[(len(sums),)](
         field, trust.contiguous(), terms.gain, terms.weight, terms.losses, gradient, sums, width, height * width,
-        *terms.bends, BLOCK,
+        *terms.form, BLOCK,
     )  # fmt: skip
     return sums.sum(), gradient[..., :3]
-
-
-def look_up(texture: Tensor, places: Places) -> Tensor:
-    """(H W 3), packed places (h w ...) -> (h w 3)."""
-    height, width, samples = places.high.shape
-    image = torch.empty(height, width, 4, device=texture.device)
-    _look_up[(blocks(height * width),)](
-        padded(texture), codes(places), places.high, places.trust, image, texture.shape[1], texture.shape[0],
-        height * width, samples, BLOCK,
-    )  # fmt: skip
-    return image[..., :3].contiguous()
-
-
-def scatter(gradient: Tensor, places: Places, result: Tensor) -> None:
-    """Adds the adjoint of `look_up` applied to `gradient` (h w 3) to `result` (H W 3)."""
-    own = own_padded(result)
-    into = torch.zeros(*result.shape[:2], 4, device=result.device) if own is None else own
-    height, width, samples = places.high.shape
-    _scatter[(blocks(height * width),)](
-        F.pad(gradient, (0, 1)), codes(places), places.high, places.trust, into,
-        result.shape[1], result.shape[0], height * width, samples, BLOCK,
-    )  # fmt: skip
-    if own is None:
-        result += into[..., :3]
-
-
-def codes(places: Places) -> Tensor:
-    """The lower 16 bits of u, and above them those of v, as one number."""
-    return places.low.contiguous().view(torch.int32)
 
 
 @jit
@@ -192,122 +189,146 @@ def address(table, view, FIELD: tl.constexpr, floats: tl.constexpr):
 @jit
 @no_type_check
 def _residual(
-    texture, table, chosen, gains, offsets, field, texture_width, texture_height, pixels,
-    SAMPLES: tl.constexpr, FLOATS: tl.constexpr, BLOCK: tl.constexpr,
+    texture, low, high, trust, photo, at, inside, gain, offset, texture_width, texture_height,
+    SAMPLES: tl.constexpr, FLOATS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
-    number = tl.program_id(1)
+    """Confidences of pixels (n) and confidence x (gain x render + offset - photo) (n 4), 0 without confidence."""
+    channel = tl.arange(0, 4)[None, :]
+    share = tl.load(trust + at, mask=inside, other=0).to(tl.float32) * BYTE
+    known = share > 0
+    image = look(texture, low, high, at, known, texture_width, texture_height, SAMPLES, COLS)
+    there = known[:, None] & (channel < 3)
+    picture = tl.load(photo + at[:, None] * 3 + channel, mask=there, other=0).to(tl.float32)
+    if not FLOATS:
+        picture = picture * BYTE
+    return share, tl.where(there, share[:, None] * (gain * image + offset - picture), 0.0)
+
+
+@jit
+@no_type_check
+def _strip(
+    texture, table, chosen, gains, offsets, weights, losses, result, sums, field, texture_width, texture_height,
+    width, height, rows, parts, delta, epsilon, ROBUST: tl.constexpr, PAIRS: tl.constexpr, SAMPLES: tl.constexpr,
+    FLOATS: tl.constexpr, KEPT: tl.constexpr, COLS: tl.constexpr,
+):  # fmt: skip
+    number = tl.program_id(2)
     view = tl.load(chosen + number)
     low, high = address(table, view, 0, FLOATS), address(table, view, 1, FLOATS)
     trust, photo = address(table, view, 2, FLOATS), address(table, view, 3, FLOATS)
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < pixels
-    share = tl.load(trust + place, mask=inside, other=0).to(tl.float32) / 255
-    known = share > 0
-    channel = tl.arange(0, 4)[None, :]
-    image = look(texture, low, high, place, known, texture_width, texture_height, SAMPLES, BLOCK)
-    there = known[:, None] & (channel < 3)
+    lane, channel = tl.arange(0, COLS), tl.arange(0, 4)[None, :]
+    HALO: tl.constexpr = 1 if PAIRS else 0
+    col = tl.program_id(0) * (COLS - 2 * HALO) - HALO + lane
+    inside = (col >= 0) & (col < width)
+    core = inside & (lane >= HALO) & (lane < COLS - HALO)
     gain = tl.load(gains + view * 3 + channel, mask=channel < 3, other=0.0)
     offset = tl.load(offsets + view * 3 + channel, mask=channel < 3, other=0.0)
-    picture = tl.load(photo + place[:, None] * 3 + channel, mask=there, other=0).to(tl.float32)
-    if not FLOATS:
-        picture = picture / 255
-    image = tl.where(there, share[:, None] * (gain * image + offset - picture), 0.0)
-    tl.store(field + (number.to(tl.int64) * pixels + place)[:, None] * 4 + channel, image, mask=inside[:, None])
+    scale, own = gain * tl.load(weights + view), losses + view * 6
+    right, left = tl.minimum(lane + 1, COLS - 1), tl.maximum(lane - 1, 0)
+    right_four, left_four = right[:, None] + 0 * channel, left[:, None] + 0 * channel
+    across, down = tl.load(own + 4), tl.load(own + 5)
+    total, here = tl.zeros((COLS, 4), tl.float32), tl.zeros((COLS, 4), tl.float32)
+    share, above_share, above = tl.zeros((COLS,), tl.float32), tl.zeros((COLS,), tl.float32), here
+    first = tl.program_id(1) * rows
+    # One place in the code looks up, a row ahead where neighbours are needed: it is the most of what is compiled.
+    for row in range(first - 2 * HALO, tl.minimum(first + rows, height)):
+        ahead = row + HALO
+        ahead_in = inside & (col < tl.where((ahead >= 0) & (ahead < height), width, 0))
+        below_share, below = _residual(
+            texture, low, high, trust, photo, ahead * width + col, ahead_in, gain, offset, texture_width,
+            texture_height, SAMPLES, FLOATS, COLS,
+        )  # fmt: skip
+        if not PAIRS:
+            share, here = below_share, below
+        at, own_row = row * width + col, core & (col < tl.where(row >= first, width, 0))
+        known = own_row & (share > 0)
+        value, slope = _single(here, own, delta, epsilon, ROBUST)
+        total += tl.where(own_row[:, None], value, 0.0)
+        if PAIRS:
+            beside = (known & (tl.gather(share, right, 0) > 0))[:, None]
+            apart = tl.where(beside, tl.gather(here, right_four, 0) - here, 0.0)
+            beside = (known & (tl.gather(share, left, 0) > 0))[:, None]
+            back = tl.where(beside, tl.gather(here, left_four, 0) - here, 0.0)
+            under = tl.where((known & (below_share > 0))[:, None], below - here, 0.0)
+            over = tl.where((known & (above_share > 0))[:, None], above - here, 0.0)
+            slope -= across * (_sign(apart) + _sign(back)) + down * (_sign(under) + _sign(over))
+            total += across * tl.abs(apart) + down * tl.abs(under)
+            above_share, above = share, here
+        if KEPT:
+            to = field + (number.to(tl.int64) * height * width + at)[:, None] * 4 + channel
+            tl.store(to, here, mask=own_row[:, None])
+        slope = slope * share[:, None] * scale
+        add(slope, low, high, at, known, result, texture_width, texture_height, SAMPLES)
+        share, here = below_share, below
+    part = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
+    tl.store(sums + view * parts + part, tl.sum(tl.sum(total, axis=1), axis=0))
 
 
 @jit
 @no_type_check
 def _sign(value):
-    return (value > 0).to(tl.float32) - (value < 0).to(tl.float32)
+    """Of values that are 0 or no smaller than 1e-30; one instruction for each of three operations."""
+    return tl.minimum(tl.maximum(value * 1e30, -1.0), 1.0)
 
 
 @jit
 @no_type_check
-def _slope(field, trust, weights, place, width, pixels, delta, epsilon):
+def _single(here, losses, delta, epsilon, ROBUST: tl.constexpr):
+    """What single residuals (n 4) cost, and the slopes of that."""
+    l1, l2 = tl.load(losses), tl.load(losses + 1)
+    size, sign = tl.abs(here), _sign(here)
+    value = l1 * size + l2 * here * here
+    slope = l1 * sign + 2.0 * l2 * here
+    if ROBUST:
+        huber, charbonnier = tl.load(losses + 2), tl.load(losses + 3)
+        near = tl.minimum(size, delta)
+        root = tl.sqrt(here * here + epsilon * epsilon)
+        value += huber * (0.5 * near * near / delta + size - near) + charbonnier * (root - epsilon)
+        slope += huber * near / delta * sign + charbonnier / root * here
+    return value, slope
+
+
+@jit
+@no_type_check
+def _slope(field, trust, losses, place, width, pixels, delta, epsilon, ROBUST: tl.constexpr, PAIRS: tl.constexpr):
     """What pixels' residuals cost (n 4), and the slope of that in each of them, and the pixels' confidence."""
     channel = tl.arange(0, 4)[None, :]
     inside = place < pixels
     bits = tl.load(trust + place, mask=inside, other=0)
     known = bits > 0
     here = tl.load(field + place[:, None] * 4 + channel, mask=inside[:, None], other=0.0)
-    l1, l2, huber = tl.load(weights), tl.load(weights + 1), tl.load(weights + 2)
-    charbonnier, across, down = tl.load(weights + 3), tl.load(weights + 4), tl.load(weights + 5)
-    size = tl.abs(here)
-    near = tl.minimum(size, delta)
-    root = tl.sqrt(here * here + epsilon * epsilon)
-    value = l1 * size + l2 * here * here + huber * (0.5 * near * near / delta + size - near)
-    value += charbonnier * (root - epsilon)
-    slope = (l1 + huber * near / delta) * _sign(here) + (2.0 * l2 + charbonnier / root) * here
-    col = place % width
-    for side in tl.static_range(4):  # right, left, below, above
-        step = 1 if side == 0 else (-1 if side == 1 else (width if side == 2 else -width))
-        if side == 0:
-            there = known & (col + 1 < width)
-        elif side == 1:
-            there = known & (col > 0)
-        elif side == 2:
-            there = known & (place + width < pixels)
-        else:
-            there = known & (place >= width)
-        both = there & (tl.load(trust + place + step, mask=there, other=0) > 0)
-        other = tl.load(field + (place + step)[:, None] * 4 + channel, mask=both[:, None], other=0.0)
-        apart = tl.where(both[:, None], other - here, 0.0)
-        weight = across if side < 2 else down
-        slope -= weight * _sign(apart)
-        if side % 2 == 0:
-            value += weight * tl.abs(apart)
-    return value, slope, bits.to(tl.float32) / 255
-
-
-@jit
-@no_type_check
-def _slopes(
-    field, table, chosen, gains, weight, losses, result, sums, texture_width, texture_height, width, pixels, delta, epsilon,
-    SAMPLES: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    number = tl.program_id(1)
-    view = tl.load(chosen + number)
-    low, high, trust = address(table, view, 0, False), address(table, view, 1, False), address(table, view, 2, False)
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    own = field + number.to(tl.int64) * pixels * 4
-    value, slope, share = _slope(own, trust, losses + view * 6, place, width, pixels, delta, epsilon)
-    tl.store(sums + number * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
-    channel = tl.arange(0, 4)[None, :]
-    gain = tl.load(gains + view * 3 + channel, mask=channel < 3, other=0.0) * tl.load(weight + view)
-    add(slope * share[:, None] * gain, low, high, place, share > 0, result, texture_width, texture_height, SAMPLES)
+    value, slope = _single(here, losses, delta, epsilon, ROBUST)
+    if PAIRS:
+        across, down = tl.load(losses + 4), tl.load(losses + 5)
+        col = place % width
+        for side in tl.static_range(4):  # right, left, below, above
+            step = 1 if side == 0 else (-1 if side == 1 else (width if side == 2 else -width))
+            if side == 0:
+                there = known & (col + 1 < width)
+            elif side == 1:
+                there = known & (col > 0)
+            elif side == 2:
+                there = known & (place + width < pixels)
+            else:
+                there = known & (place >= width)
+            both = there & (tl.load(trust + place + step, mask=there, other=0) > 0)
+            other = tl.load(field + (place + step)[:, None] * 4 + channel, mask=both[:, None], other=0.0)
+            apart = tl.where(both[:, None], other - here, 0.0)
+            weight = across if side < 2 else down
+            slope -= weight * _sign(apart)
+            if side % 2 == 0:
+                value += weight * tl.abs(apart)
+    return value, slope, bits.to(tl.float32) * BYTE
 
 
 @jit
 @no_type_check
 def _compare(
-    field, trust, gains, weight, losses, result, sums, width, pixels, delta, epsilon, BLOCK: tl.constexpr
+    field, trust, gains, weight, losses, result, sums, width, pixels, delta, epsilon,
+    ROBUST: tl.constexpr, PAIRS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    value, slope, share = _slope(field, trust, losses, place, width, pixels, delta, epsilon)
+    value, slope, share = _slope(field, trust, losses, place, width, pixels, delta, epsilon, ROBUST, PAIRS)
     tl.store(sums + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
     channel = tl.arange(0, 4)[None, :]
     gain = tl.load(gains + channel, mask=channel < 3, other=0.0) * tl.load(weight)
     tl.store(result + place[:, None] * 4 + channel, slope * share[:, None] * gain, mask=(place < pixels)[:, None])
-
-
-@jit
-@no_type_check
-def _look_up(
-    texture, low, high, trust, image, width, height, pixels, SAMPLES: tl.constexpr, BLOCK: tl.constexpr
-):  # fmt: skip
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < pixels
-    known = tl.load(trust + place, mask=inside, other=0) > 0
-    found = look(texture, low, high, place, known, width, height, SAMPLES, BLOCK)
-    tl.store(image + place[:, None] * 4 + tl.arange(0, 4)[None, :], found, mask=inside[:, None])
-
-
-@jit
-@no_type_check
-def _scatter(
-    gradient, low, high, trust, result, width, height, pixels, SAMPLES: tl.constexpr, BLOCK: tl.constexpr
-):  # fmt: skip
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    known = tl.load(trust + at, mask=at < pixels, other=0) > 0
-    slope = tl.load(gradient + at[:, None] * 4 + tl.arange(0, 4)[None, :], mask=known[:, None], other=0.0)
-    add(slope, low, high, at, known, result, width, height, SAMPLES)

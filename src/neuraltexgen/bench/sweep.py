@@ -1,0 +1,77 @@
+"""What cost goes with: the same photos on ever larger textures, of which they see the same part; more photos."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from neuraltexgen.bench.formulations import LOSSES, Ours
+from neuraltexgen.bench.timing import timed
+from neuraltexgen.bench.workload import Workload, make_views
+from neuraltexgen.colour import ViewColours
+from neuraltexgen.direct.gather import Gathered, Looking, add_view
+from neuraltexgen.direct.system import System
+from neuraltexgen.kernels.packed import look_up
+from neuraltexgen.kernels.photometric import Stack, photometric_pass
+from neuraltexgen.types import Progress, no_progress
+from neuraltexgen.views import FitView
+
+SEEN = 1024
+"""Rows and columns of the texture that are looked at, however large it is."""
+
+
+def sweep_rows(
+    work: Workload,
+    textures: Iterable[int],
+    counts: Iterable[int],
+    repeats: int,
+    device: torch.device,
+    progress: Progress = no_progress,
+) -> list[dict[str, Any]]:
+    """A row for each texture size, with the workload's views, and for each number of views on its texture.
+
+    Milliseconds of: a pass over the photos without the optimiser's step, that step, the direct solver's gathering of
+    all photos, and one product with its matrix, of which a round takes a few.
+    """
+    cases = [("texture", replace(work, texture=side, spread=SEEN / side)) for side in textures]
+    cases += [("photos", replace(work, views=count, spread=SEEN / work.texture)) for count in counts]
+    rows = []
+    for what, case in progress(cases, "sweep", len(cases)):
+        times = {name: timed(run, 1, repeats, device)["pass_ms"][0] for name, run in _parts(case, device)}
+        facts = {"over": what, "texture": case.texture, "megatexels": round(case.texture**2 / 1e6, 3)}
+        rows.append({**facts, "views": case.views, "megapixels": round(case.pixels / 1e6, 3), **times})
+    return rows
+
+
+def _parts(work: Workload, device: torch.device) -> Iterable[tuple[str, Callable[[], Any]]]:
+    stack = make_views(work, device)
+    ours = Ours(stack, work)
+    gradient = torch.zeros_like(ours.descent.composed)
+    yield "pass_ms", lambda: photometric_pass(ours.descent.composed, stack, LOSSES, gradient)
+    yield "step_ms", ours.step
+    views, texture = _views(stack), ours.descent.composed
+    colours = ViewColours(work.views, 3, device)
+    looking = Looking(colours, torch.ones(work.views), ((1.0, "l2"),), slice(0, 3))
+    sums = Gathered.empty(texture)
+
+    def gather() -> None:
+        for index, view in enumerate(views):
+            add_view(index, view, look_up(texture, view.places), looking, sums)
+
+    yield "gather_ms", gather
+    if sums.stencil is None:
+        raise ValueError("no curvature was gathered")
+    system = System.gathered(sums.stencil, 0.1)
+    x = torch.ones(3, work.texture, work.texture, device=device)
+    result = torch.empty_like(x)
+    yield "product_ms", lambda: system.product(x, result)
+
+
+def _views(stack: Stack) -> list[FitView]:
+    """The stack's views one by one; the solver asks for nothing that they lack."""
+    nothing = torch.zeros(0, dtype=torch.uint8, device=stack.photo.device)
+    fields = zip(stack.photo, *stack.places)
+    return [
+        FitView(str(i), photo, low, high, nothing, trust, 0.0) for i, (photo, low, high, trust) in enumerate(fields)
+    ]

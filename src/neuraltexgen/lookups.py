@@ -1,0 +1,45 @@
+"""A view looked up as its samples are meant: bilinearly at their places, or with footprints; and the adjoint."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from neuraltexgen.kernels.footprint import Footprints, look_up_footprints, sample_steps, scatter_footprints
+from neuraltexgen.kernels.packed import Places, Scratch, look_up, scatter
+from neuraltexgen.views import FitView
+
+Sampling = Literal["bilinear", "mip", "anisotropic"]
+
+TAPS: dict[Sampling, int] = {"bilinear": 0, "mip": 1, "anisotropic": 8}
+"""FitView.taps: 0 for points, else the most taps of a footprint (see `kernels.footprint`)."""
+
+
+def render_view(
+    texture: Float[Tensor, "H W c"],
+    view: FitView,
+    shown: Bool[Tensor, "h w"] | None = None,
+    scratch: Scratch | None = None,
+) -> Float[Tensor, "h w c"]:
+    """The view's render at the pixels `shown`, those with any confidence if not given; 0 elsewhere.
+
+    Not recorded by autograd. Bilinear look-ups write into `scratch` if it is given.
+    """
+    if view.taps > 0:
+        return look_up_footprints(texture, _footprints(view, view.trust > 0 if shown is None else shown), view.taps)
+    trust = view.trust if shown is None else shown.to(torch.uint8)
+    return look_up(texture, Places(view.low, view.high, trust), scratch)
+
+
+def scatter_view(gradient: Float[Tensor, "h w c"], view: FitView, result: Float[Tensor, "H W c"]) -> None:
+    """Adds the adjoint of `render_view`, applied to a gradient of the render, to `result` in place."""
+    if view.taps > 0:
+        scatter_footprints(gradient, _footprints(view, view.trust > 0), view.taps, result)
+    else:
+        scatter(gradient, view.places, result)
+
+
+def _footprints(view: FitView, shown: Bool[Tensor, "h w"]) -> Footprints:
+    uv = view.uv
+    return Footprints(uv, sample_steps(uv, view.seen), shown)
