@@ -208,7 +208,8 @@ class _Rounds:
         """What must be equal for a state to be taken up: settings, views, seams and the start."""
         views, start, seams = self.views.key(), self.beside.start, self.beside.seams
         begun = None if start is None else content_key(start.texture, start.gains, start.offsets)
-        return content_key("direct", plain(asdict(self.settings)), views, begun, seams and content_key(seams.uv))
+        tied = content_key(seams.uv) if seams else None
+        return content_key("direct", plain(asdict(self.settings)), views, begun, tied)
 
     def result(self) -> FitResult:
         """The texture so far, and what was fitted beside it."""
