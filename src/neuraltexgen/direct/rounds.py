@@ -2,8 +2,8 @@
 
 Photos and exposures first agree on a coarse texture; the photos' mean is where the rounds start, and says how sharp
 each photo is. Then every round looks at all photos once, at the texture so far, and takes the step that would end at
-the minimum if the gathered curvature were exact. Value and gradient are exact, so what the model leaves out, or a robust
-loss weighs otherwise, is what the next round begins with.
+the minimum if the gathered curvature were exact. Value and gradient are exact, so what the model leaves out, or a
+robust loss weighs otherwise, is what the next round begins with.
 """
 
 import math
