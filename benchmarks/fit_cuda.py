@@ -91,9 +91,17 @@ def measure(stack: Stack, passes: int) -> list[dict[str, Any]]:
     rows = [{"kind": "plain", "passes": passes, "curve": plain}]
     for kind, settings in (("ours, the same settings", whole), ("ours, minibatches", FEWER)):
         rows.append({"kind": kind, "passes": settings.passes, **our_curve(views, stack, settings, goal)})
+    rows = [{**row, "curve": thinned(row["curve"])} for row in rows]
     for row in rows:
-        print(json.dumps({**row, "curve": row["curve"][:: max(1, len(row["curve"]) // 6)]}), flush=True)
+        print(json.dumps(row), flush=True)
     return rows
+
+
+def thinned(curve: list[tuple[float, float]]) -> list[str]:
+    """A dozen points of a curve, the last one included, as text."""
+    last = len(curve) - 1
+    chosen = sorted({*range(0, last, max(1, len(curve) // 12)), last})
+    return [f"pass {at + 1}: {curve[at][0]:.4f} s, {curve[at][1]:.5f}" for at in chosen]
 
 
 def photographed(stack: Stack) -> Stack:

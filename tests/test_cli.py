@@ -20,7 +20,10 @@ from warm import SETTLED, run_warm
 
 COMMAND = Path(sys.executable).parent / "neuraltexgen"
 SCENES = Path(__file__).parents[2] / "shared" / "scenes"
-SUBCOMMANDS = ("texture", "update", "demo", "info", "doctor", "enhance", "unwrap", "uvmap", "fit", "evaluate", "losses", "bench")
+SUBCOMMANDS = (
+    *("texture", "update", "demo", "info", "doctor", "convert", "enhance", "reconstruct", "unwrap", "uvmap", "fit"),
+    *("evaluate", "suggest", "losses", "bench"),
+)
 SMALL = ("--texture-size", "128", "--passes", "3")
 
 

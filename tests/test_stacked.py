@@ -35,8 +35,8 @@ for losses, passes in ((("l2=1",), 4), (("l1=10", "gradient_l1=20"), 1)):
     found = fit(views, settings, beside=Beside(seams=seams))
     assert not np.array_equal(found.texture, expected.texture), "both took the same path"
     np.testing.assert_allclose(found.texture, expected.texture, rtol=0, atol=1e-4)
-    for name in ("gains", "offsets", "view_weights"):  # from so few blocks, exposures make much of rounding
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=2e-4)
+    for name in ("gains", "offsets", "view_weights"):  # few blocks make much of rounding, the power 10 more
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=2e-4, atol=2e-4)
     np.testing.assert_allclose([r.loss for r in found.history], [r.loss for r in expected.history], rtol=1e-5)
     if passes > 2:
         assert abs(expected.gains - 1).max() > 0.01

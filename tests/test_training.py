@@ -13,7 +13,7 @@ from neuraltexgen.fit import FitResult
 from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings
-from neuraltexgen.training import TrainSettings, train_and_score
+from neuraltexgen.training import TrainSettings, exposure_bytes, train_and_score
 from neuraltexgen.views import FIELDS, pack_view
 
 
@@ -83,3 +83,12 @@ def test_the_memory_that_is_proposed_is_enough(losses: tuple[str, ...], views: l
         train(views, TrainSettings(settings, 1024, "none", memory=proposed))
     with pytest.raises(ConfigError, match="needs at least"):
         train(views, TrainSettings(settings, 1024, "none", memory=proposed - 0.25))
+
+
+def test_what_exposures_keep_goes_with_the_photos_and_is_kept_by_the_direct_solver_alone() -> None:
+    direct = FitSettings(solver="direct")
+    one, ten = (exposure_bytes(direct, views, (480, 640)) for views in (7_000_000, 70_000_000))
+    assert ten == 10 * one == 70_000_000 // 16
+    assert exposure_bytes(direct, 7_000_000, (100, 100)) == 7_000_000
+    assert exposure_bytes(FitSettings(solver="adam"), 7_000_000, (480, 640)) == 0
+    assert exposure_bytes(FitSettings(solver="direct", exposure=False), 7_000_000, (480, 640)) == 0

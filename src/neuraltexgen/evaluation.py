@@ -32,7 +32,8 @@ class Evaluation:
     """Against which photos, and how.
 
     `renderer`: a name for `make_renderer`. `holdout`: the photos to score (`holdout.held_out`); the others decide which
-    texels count as seen. `align`: the photos to score are aligned to the textured mesh first. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts.
+    texels count as seen. `align`: the photos to score are aligned to the textured mesh first. `cache`: a folder for UV
+    maps; None keeps them beside the mesh while the run lasts.
     """
 
     read: ReadOptions = ReadOptions()

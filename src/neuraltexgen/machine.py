@@ -49,12 +49,17 @@ def memory_budget(gib: float | None, device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
+def packed_bytes(pixels: int, samples: int) -> int:
+    """Bytes of a packed view of an 8-bit photo of 3 channels with `samples` x `samples` places a pixel."""
+    return math.ceil(pixels * (3 + 5 * samples**2 + 1 + samples**2 / 8))
+
+
 def fit_peak(pixels: Sequence[int], samples: int, fit_bytes: int) -> tuple[int, int]:
     """What a fit takes in bytes on the CPU with all its views in memory, and with none held: a pass reads each again.
 
     `pixels`: of each photo, 8 bit with 3 channels; `samples` x `samples` places a pixel.
     """
-    sizes = [math.ceil(count * (3 + 5 * samples**2 + 1 + samples**2 / 8)) for count in pixels]
+    sizes = [packed_bytes(count, samples) for count in pixels]
     least = BASELINE + fit_bytes + MOVING * max(sizes, default=0)
     return least + sum(sizes), least
 

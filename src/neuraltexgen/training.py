@@ -13,6 +13,7 @@ from torch import Tensor
 
 from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
 from neuraltexgen.direct import can_solve, solve
+from neuraltexgen.direct.start import stride_for
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels, shown
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
@@ -195,6 +196,16 @@ def choose_solver(settings: FitSettings, device: torch.device) -> Literal["adam"
     return "direct" if untouched and quadratic and device.type == "cpu" and can_solve(settings) else "adam"
 
 
+def exposure_bytes(settings: FitSettings, views: int, photo: Sequence[int]) -> int:
+    """What the direct solver keeps of all photos to settle exposures, a few pixels of each, however many are streamed.
+
+    `views`: bytes of all packed views. `photo`: (rows, columns) of the first.
+    """
+    if settings.solver != "direct" or not settings.exposure:
+        return 0
+    return views // stride_for(photo[0], photo[1]) ** 2
+
+
 class _Watch:
     """Scores the held-out views after each pass: PSNR after the colour fit and sharpness, for the curve."""
 
@@ -238,7 +249,9 @@ def _with_solver(settings: TrainSettings, paths: Sequence[Path], device: torch.d
             )
         return replace(settings, fit=replace(settings.fit, solver="adam"))
     chosen = replace(settings, fit=replace(settings.fit, solver=choose_solver(settings.fit, device)))
-    needed = BASELINE + fit_bytes(chosen.fit) + 2 * max(path.stat().st_size for path in paths)
+    sizes = [path.stat().st_size for path in paths]
+    kept = exposure_bytes(chosen.fit, sum(sizes), load_view(paths[0]).photo.shape[:2])
+    needed = BASELINE + fit_bytes(chosen.fit) + kept + 2 * max(sizes)
     if settings.fit.solver == "auto" and needed > memory_budget(settings.memory, device):
         return replace(settings, fit=replace(settings.fit, solver="adam"))
     return chosen
@@ -249,7 +262,9 @@ def _views(
 ) -> tuple[Views, NetworkMemory, Banding | None]:
     """The views, what is left of the memory for a network if a loss has one, and the bands to fit in if it must be."""
     budget, needed = memory_budget(settings.memory, device), fit_bytes(settings.fit)
-    largest, taps = max(path.stat().st_size for path in paths), TAPS[settings.sampling]
+    sizes, taps = [path.stat().st_size for path in paths], TAPS[settings.sampling]
+    largest = max(sizes)
+    needed += exposure_bytes(settings.fit, sum(sizes), load_view(paths[0]).photo.shape[:2])
     if taps:  # two mip chains: of the texture, and of its gradient
         height, width = settings.fit.texture.size
         needed += 2 * 4 * height * width * settings.fit.texture.channels * 4 // 3

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from neuraltexgen import glimpses
 from neuraltexgen.direct import can_solve, solve, start
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
@@ -94,7 +95,7 @@ def test_exposures_come_back_and_keep_the_gauge(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
 def test_exposures_settle_on_a_coarse_texture(stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "COARSE", 40 // stride)
+    monkeypatch.setattr(glimpses, "COARSE", 40 // stride)
     faulty, gains, offsets = exposed(tmp_path)
     exposures = start.Exposures(faulty, (SIZE, SIZE), 3)
     assert exposures.stride == stride

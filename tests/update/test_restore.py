@@ -24,7 +24,11 @@ FIT = FitSettings(TextureSettings((64, 128), 4, (1.0, 2.0)), network=NetworkSett
 JOBS = (
     Job(),
     Job(train=TrainSettings(PUBLISHED, 512, "none", True, memory=3.5)),
-    Job(ReadOptions(mesh=Path("a b.ply"), missing="error"), ReconstructSettings(), EnhanceSettings(sharpen=1.0)),
+    Job(
+        read=ReadOptions(mesh=Path("a b.ply"), missing="error"),
+        reconstruct=ReconstructSettings(),
+        enhance=EnhanceSettings(sharpen=1.0),
+    ),
     Job(unwrap=UnwrapSettings("fast", 512, pages=2), density="observed", views=ViewSettings(3, None), simplify=100),
     Job(train=TrainSettings(replace(FIT, losses=("l2=1", "ssim=0.5"))), renderer="ray", cache=Path("cache")),
 )

@@ -175,6 +175,15 @@ def test_a_state_that_is_none(damage: str, run: Path, tmp_path: Path) -> None:
         load_run(tmp_path, CPU)
 
 
-def test_runs_whose_state_says_nothing_of_photos_are_refused() -> None:
-    with pytest.raises(ConfigError, match="enhanced photos"):
-        check_job(replace(JOB, enhance=EnhanceSettings(denoise=1.0)))
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        (replace(JOB, enhance=EnhanceSettings(denoise=1.0)), "enhanced photos"),
+        (replace(JOB, refine="cameras"), "refined cameras"),
+        (replace(JOB, train=replace(JOB.train, sampling="mip")), "sampling mip"),
+        (replace(JOB, train=replace(JOB.train, fit=FitSettings(losses=("l1",)))), "fit of l1"),
+    ],
+)
+def test_runs_whose_photos_do_not_add_up_are_refused(job: Job, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_job(job)

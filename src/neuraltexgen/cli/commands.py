@@ -1,10 +1,11 @@
 """The subcommands: each says what it takes, calls the library, and tells what came out."""
 
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import tyro
 
 from neuraltexgen.checks import inspect
@@ -27,7 +28,7 @@ from neuraltexgen.cli.talk import Talk
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
 from neuraltexgen.export import ExportOptions
 from neuraltexgen.files import plain, write_json
-from neuraltexgen.machine import GIB, fit_peak
+from neuraltexgen.machine import GIB, fit_peak, packed_bytes
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
 from neuraltexgen.pipeline import Density, Job, Refine, texture_capture, unwrapped
@@ -35,7 +36,7 @@ from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.reconstruct import ReconstructSettings
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training import TrainSettings, choose_solver, exposure_bytes
 from neuraltexgen.unwrap import MethodName, UnwrapSettings
 from neuraltexgen.update import check_job, keep_state
 from neuraltexgen.view_cache import ViewSettings
@@ -174,7 +175,13 @@ class Info:
                 )
             )
         pixels = [c.width * c.height for c in info.cameras for _ in range(c.count)]
-        held, streamed = fit_peak(pixels, ViewSettings().samples, fit_bytes(FitSettings()))
+        samples, first = ViewSettings().samples, info.cameras[0] if info.cameras else None
+        settings = replace(FitSettings(), solver=choose_solver(FitSettings(), torch.device("cpu")))
+        needed = fit_bytes(settings)
+        if first is not None:
+            views = sum(packed_bytes(count, samples) for count in pixels)
+            needed += exposure_bytes(settings, views, (first.height, first.width))
+        held, streamed = fit_peak(pixels, samples, needed)
         rows.append(
             ("memory", f"a fit at 2048 texels takes {held / GIB:.1f} GiB, or {streamed / GIB:.1f} with views read anew")
         )

@@ -70,6 +70,10 @@ def scatter(gradient: Float[Tensor, "h w c"], places: Places, result: Float[Tens
     if on_cuda(result):
         cuda.scatter(gradient, places, result)
         return
+    one = result.dtype == torch.float32 and result.shape[2] == 1 and result.is_contiguous()
+    if READY and one and result.device.type == "cuda":
+        cuda.scatter_weight(gradient[..., 0], places, result[..., 0])
+        return
     if not _on_cpu(result):
         scatter_definition(gradient, places, result)
         return
@@ -85,11 +89,8 @@ def scatter_definition(gradient: Float[Tensor, "h w c"], places: Places, result:
 
 
 def scatter_weight(weight: Float32[Tensor, "h w"], places: Places, size: tuple[int, int]) -> Float32[Tensor, "H W"]:
-    """How much each texel counts in the weighted pixels that have confidence; size = (H, W). On CUDA by a twin."""
+    """How much each texel counts in the weighted pixels that have confidence; size = (H, W)."""
     result = torch.zeros(*size, 1, device=weight.device)
-    if READY and weight.device.type == "cuda":
-        cuda.scatter_weight(weight, places, result[..., 0])
-        return result[..., 0]
     scatter(weight[..., None], places, result)
     return result[..., 0]
 

@@ -59,7 +59,7 @@ def describe(image: Float32[np.ndarray, "h w"], usable: Mask | None = None, most
         raise ReconstructError(f"COLMAP failed to find features: {str(error).strip()[:300]}") from error
     points = np.array([(point.x, point.y) for point in keypoints], np.float64).reshape(-1, 2)
     points = points * (width / image.shape[1], height / image.shape[0])
-    descriptors = np.asarray(found.data, np.float32).reshape(len(points), -1)
+    descriptors = np.asarray(found.data, np.float32).reshape(len(points), 128)
     descriptors /= np.maximum(np.linalg.norm(descriptors, axis=1, keepdims=True), 1e-9)
     if usable is not None and len(points):
         columns, rows = (np.clip(points[:, k].astype(int), 0, usable.shape[1 - k] - 1) for k in (0, 1))

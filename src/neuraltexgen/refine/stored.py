@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ def _read(stored: dict) -> RefinedRig:
     given, rig = (
         Rig(
             tuple(np.array(pose, np.float64) for pose in side["poses"]),
-            tuple(replace(Camera(**camera), params=tuple(camera["params"])) for camera in side["cameras"]),
+            tuple(Camera(**{**camera, "params": tuple(camera["params"])}) for camera in side["cameras"]),
             tuple(side["lens"]),
         )
         for side in (stored["given"], stored["rig"])

@@ -55,6 +55,16 @@ class RunState:
 def check_job(job: Job) -> None:
     """Raises ConfigError if the state of such a run can't be kept."""
     check_keepable(job.train.fit)
+    if job.train.sampling != "bilinear":
+        raise ConfigError(
+            f"the state of a run with --sampling {job.train.sampling} can't be kept: its sums are those of points",
+            fix="--sampling bilinear, or no --keep-state",
+        )
+    if job.refine != "none":
+        raise ConfigError(
+            "the state of a run with refined cameras can't be kept: a new photo's camera would be an unrefined one",
+            fix="no --keep-state, or no --refine",
+        )
     if job.enhance.on or job.train.style is not None:
         raise ConfigError(
             "the state of a run with enhanced photos or a style can't be kept",

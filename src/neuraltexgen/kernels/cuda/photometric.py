@@ -226,8 +226,10 @@ def _strip(
     right, left = tl.minimum(lane + 1, COLS - 1), tl.maximum(lane - 1, 0)
     right_four, left_four = right[:, None] + 0 * channel, left[:, None] + 0 * channel
     across, down = tl.load(own + 4), tl.load(own + 5)
+    share, above_share = tl.zeros((COLS,), tl.float32), tl.zeros((COLS,), tl.float32)
+    # Each of its own: of two names for one tensor Triton carries one through the loop.
     total, here = tl.zeros((COLS, 4), tl.float32), tl.zeros((COLS, 4), tl.float32)
-    share, above_share, above = tl.zeros((COLS,), tl.float32), tl.zeros((COLS,), tl.float32), here
+    above = tl.zeros((COLS, 4), tl.float32)
     first = tl.program_id(1) * rows
     # One place in the code looks up, a row ahead where neighbours are needed: it is the most of what is compiled.
     for row in range(first - 2 * HALO, tl.minimum(first + rows, height)):

@@ -1,0 +1,111 @@
+"""A whole run with --refine cameras: wrong cameras in, right ones and a sharper texture out, and all of it told."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neuraltexgen.errors import MeshError
+from neuraltexgen.fit import FitSettings
+from neuraltexgen.outcome import metrics, summary, write_outcome
+from neuraltexgen.pipeline import Job, Outcome, texture_scene
+from neuraltexgen.refine import cached_cameras, refined_scene, rig_of, stored
+from neuraltexgen.scene import Scene
+from neuraltexgen.texture import TextureSettings
+from neuraltexgen.training import TrainSettings
+from neuraltexgen.unwrap import UnwrapSettings
+from painted import Painted, paint
+from rigs import disturbed, errors
+
+PLACES = [(-0.6, -0.2, 0.2), (0.5, 0.3, 0.0), (0.1, -0.4, 0.4), (-0.3, 0.4, -0.2), (0.7, -0.3, 0.3), (0.0, 0.0, 0.0)]
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Painted:
+    return paint(tmp_path_factory.mktemp("run"), PLACES)
+
+
+@pytest.fixture(scope="module")
+def misplaced(painted: Painted) -> Scene:
+    """The capture as a careless device would state it."""
+    wrong = disturbed(rig_of(painted.views), 0.5, 0.02)
+    views = tuple(replace(v, cam_from_world=pose) for v, pose in zip(painted.views, wrong.poses, strict=True))
+    return Scene("sheet", "made", views, painted.mesh)
+
+
+@pytest.fixture(scope="module")
+def outcome(misplaced: Scene, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return texture_scene(misplaced, tmp_path_factory.mktemp("out"), job("cameras", final_fit=True))
+
+
+def job(refine: str, final_fit: bool = False) -> Job:
+    fit = FitSettings(texture=TextureSettings((256, 256), 3, (0.0,) * 4))
+    train = TrainSettings(fit, texture_size=256, holdout="photo5", final_fit=final_fit, device="cpu")
+    return Job(refine=refine, unwrap=UnwrapSettings("keep", 256), train=train, renderer="ray")  # pyright: ignore[reportArgumentType]
+
+
+def test_the_held_out_photo_fits_better(outcome: Outcome, misplaced: Scene, tmp_path: Path) -> None:
+    plain = texture_scene(misplaced, tmp_path, job("none"))
+    assert plain.refined is None
+    assert plain.aligned is None
+    assert outcome.aligned is not None
+    assert outcome.aligned.aligned.unaligned == ()
+    assert outcome.aligned.mean.psnr_fitted > plain.trained.mean.psnr_fitted + 3
+    assert outcome.aligned.mean.psnr_fitted > outcome.trained.mean.psnr_fitted + 3
+
+
+def test_poses_come_close_to_the_truth(outcome: Outcome, misplaced: Scene, painted: Painted) -> None:
+    assert outcome.refined is not None
+    truth, given, found = (rig_of(scene.views) for scene in (painted, misplaced, outcome.scene))
+    before, after = errors(given, truth), errors(found, truth)
+    assert np.median(after[1][:5]) < 0.5 * np.median(before[1][:5])
+    assert outcome.refined.found.after < 0.3 * outcome.refined.found.before
+    assert outcome.refined.unplaced == ()
+    # The held-out view takes no part: only the texture moves it, and the scene's own pose of it is the given one.
+    assert np.array_equal(outcome.scene.views[5].cam_from_world, misplaced.views[5].cam_from_world)
+
+
+def test_everything_is_told(outcome: Outcome, tmp_path: Path) -> None:
+    written = {path.name for path in write_outcome(tmp_path, outcome)}
+    assert "cameras.json" in written
+    told = json.loads((tmp_path / "cameras.json").read_text())
+    assert [view["how"] for view in told["views"]] == ["refined"] * 5 + ["aligned"]
+    for view, own in zip(told["views"][:5], outcome.scene.views):
+        np.testing.assert_array_equal(np.array(view["cam_from_world"]), own.cam_from_world)
+        assert tuple(view["camera"]["params"].values()) == own.camera.params
+    assert {"cameras", "matches", "aligned"} <= {label for label, _ in summary(outcome)}
+    figures = metrics(outcome)
+    assert figures["refined_cameras"]["residual_after"] < figures["refined_cameras"]["residual_before"]
+    assert figures["held_out_aligned"]["not_aligned"] == []
+    assert "Refined cameras" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_cameras_come_back_from_the_cache(
+    misplaced: Scene, painted: Painted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cached_cameras(misplaced.views, range(5), painted.mesh, tmp_path)
+
+    def never(*_: object) -> None:
+        raise AssertionError("refined again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stored, "refine_cameras", never)
+        second = cached_cameras(misplaced.views, range(5), painted.mesh, tmp_path)
+        with pytest.raises(AssertionError):
+            cached_cameras(misplaced.views, range(4), painted.mesh, tmp_path)
+    for a, b in zip(first.views, second.views, strict=True):
+        assert np.array_equal(a.cam_from_world, b.cam_from_world)
+        assert a.camera == b.camera
+    [file] = tmp_path.glob("cameras-*.json")
+    file.write_text("broken")
+    assert np.array_equal(
+        cached_cameras(misplaced.views, range(5), painted.mesh, tmp_path).views[0].cam_from_world,
+        first.views[0].cam_from_world,
+    )
+
+
+def test_a_scene_without_a_mesh_is_an_error(misplaced: Scene, tmp_path: Path) -> None:
+    with pytest.raises(MeshError, match="no mesh"):
+        refined_scene(replace(misplaced, mesh=None), "none", tmp_path)
