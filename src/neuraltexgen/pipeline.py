@@ -176,8 +176,10 @@ def finished(job: Job, scene: Scene, unwrapped: tuple[Mesh, str], trained: Train
         size = trained.settings.fit.texture.size
         found = coverage(mesh, size)
         uvs = measure(mesh, size[1], found)
-    with clock.stage("explain"):
-        maps = texel_maps(trained.views.subset(trained.fitted), trained.result) if job.explain else None
+    maps = None
+    if job.explain:
+        with clock.stage("explain"):
+            maps = texel_maps(trained.views.subset(trained.fitted), trained.result)
     if uvs.overlap > OVERLAP_SHARE:
         note = f"{found.overlapped} texels are claimed by several faces: the uvs overlap (--unwrap fast makes new ones)"
         scene = replace(scene, notes=(*scene.notes, note))

@@ -132,8 +132,7 @@ def train_and_score(
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
-    with clock.stage("transients"):
-        views, found = _without_transients(settings, views, train, progress)
+    views, found = _without_transients(settings, views, train, progress, clock)
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
         beside = Beside(memory=memory)
@@ -149,8 +148,7 @@ def train_and_score(
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
-        with clock.stage("transients"):
-            views, found = _without_transients(settings, views, range(len(views)), progress)
+        views, found = _without_transients(settings, views, range(len(views)), progress, clock)
         with clock.stage("final fit"):
             if banding is not None:
                 result = fit_in_bands(views, settings.fit, banding, cache / "final", progress, mesh)
@@ -221,12 +219,13 @@ class _Watch:
 
 
 def _without_transients(
-    settings: TrainSettings, views: Views, fitted: Sequence[int], progress: Progress
+    settings: TrainSettings, views: Views, fitted: Sequence[int], progress: Progress, clock: Clock
 ) -> tuple[Views, Transients | None]:
     """The views without what stands in one of `fitted` alone, and what that is; as they are if it is not asked for."""
     if not settings.transients:
         return views, None
-    found = find_transients(views.hiding({}).subset(fitted), settings.fit.texture.size, progress)
+    with clock.stage("transients"):
+        found = find_transients(views.hiding({}).subset(fitted), settings.fit.texture.size, progress)
     return views.hiding({views.files[i]: mask for i, mask in zip(fitted, found.masks, strict=True)}), found
 
 
