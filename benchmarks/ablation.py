@@ -80,7 +80,8 @@ def row_of(job: Job, capture: Path, clean: Path | None) -> dict[str, Any]:
     """One whole run: its scores, and those against the clean capture if there is one."""
     with tempfile.TemporaryDirectory() as out:
         outcome = texture_capture(capture, Path(out), job)
-        result = {"held_out": asdict(outcome.trained.mean), "fit_seconds": round(outcome.seconds["fit"], 1)}
+        result: dict[str, Any] = {"texture": outcome.texture.shape[0], "solver": outcome.trained.settings.fit.solver}
+        result |= {"held_out": asdict(outcome.trained.mean), "fit_seconds": round(outcome.seconds["fit"], 1)}
         result["seconds"] = round(sum(outcome.seconds.values()), 1)
         if outcome.aligned is not None:
             result["aligned"] = asdict(outcome.aligned.mean)

@@ -1,4 +1,7 @@
-"""Writes the tables that are generated: of formats into the README, of unwrappers. `python docs/write_tables.py`."""
+"""Writes the tables that are generated: of formats into the README, of unwrappers, of components.
+
+`python docs/write_tables.py`
+"""
 
 import json
 from pathlib import Path
@@ -7,8 +10,9 @@ from typing import Any
 from neuraltexgen.readers import formats_table
 
 ROOT = Path(__file__).parent.parent
-README, UNWRAPPING = ROOT / "README.md", ROOT / "docs" / "unwrapping.md"
+README, UNWRAPPING, ABLATION = ROOT / "README.md", ROOT / "docs" / "unwrapping.md", ROOT / "docs" / "ablation.md"
 RESULTS = ROOT / "benchmarks" / "results" / "unwrap.json"
+COMPONENTS = ROOT / "benchmarks" / "results" / "ablation.json"
 
 UNWRAP_COLUMNS = (
     "Method | Seconds | Peak GiB | Charts | Used | Stretch L2 | Largest | Angles | Seams | Overlap | Folded | Density"
@@ -40,6 +44,36 @@ def unwrap_tables() -> str:
     return "\n".join(tables)
 
 
+def with_components(text: str) -> str:
+    """The page on components with the tables that end it replaced by the benchmark's figures."""
+    before, _ = text.split("`benchmarks/results/ablation.json`.\n\n", 1)
+    return f"{before}`benchmarks/results/ablation.json`.\n\n{component_tables()}"
+
+
+def component_tables() -> str:
+    """A table for each capture of the benchmark; those of the made-up room have the true places too."""
+    rows = json.loads(COMPONENTS.read_text(encoding="utf-8"))["rows"]
+    tables = []
+    for capture in dict.fromkeys(row["capture"] for row in rows):
+        mine = [row for row in rows if row["capture"] == capture]
+        true = any("against_clean" in row for row in mine)
+        columns = "Component | PSNR | SSIM | Sharpness | Aligned PSNR | Aligned sharpness"
+        columns += " | At true places | Sharpness there" if true else ""
+        head = f"| {columns} |\n|{'---|' * len(columns.split('|'))}"
+        title = f"### {capture}, texture {mine[0]['texture']}"
+        tables.append("\n".join((f"{title}\n\n{head}", *(component_row(row, true) for row in mine), "")))
+    return "\n".join(tables)
+
+
+def component_row(row: dict[str, Any], true: bool) -> str:
+    aligned, clean = row.get("aligned"), row.get("against_clean")
+    h = row["held_out"]
+    cells = [row["component"], f"{h['psnr_fitted']:.2f}", f"{h['ssim_fitted']:.3f}", f"{h['sharpness']:.2f}"]
+    for found in (aligned, clean) if true else (aligned,):
+        cells += ["", ""] if found is None else [f"{found['psnr_fitted']:.2f}", f"{found['sharpness']:.2f}"]
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
+
+
 def unwrap_row(row: dict[str, Any]) -> str:
     name = f"`{row['method']}`" + (f", gutter {row['gutter']}" if row.get("gutter", 4) != 4 else "")
     if "failed" in row:
@@ -66,3 +100,4 @@ def unwrap_row(row: dict[str, Any]) -> str:
 if __name__ == "__main__":
     README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
     UNWRAPPING.write_text(with_unwrappers(UNWRAPPING.read_text(encoding="utf-8")), encoding="utf-8")
+    ABLATION.write_text(with_components(ABLATION.read_text(encoding="utf-8")), encoding="utf-8")

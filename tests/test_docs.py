@@ -123,6 +123,11 @@ def test_the_tables_of_unwrappers_are_those_of_the_benchmark() -> None:
     assert all(f"| {method.line}" in page("docs/unwrapping.md") for method in METHODS.values())
 
 
+def test_the_tables_of_components_are_those_of_the_benchmark() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "write_tables.py"))["component_tables"]()
+    assert page("docs/ablation.md").endswith(tables), "python docs/write_tables.py"
+
+
 def test_the_table_of_recipes() -> None:
     table = page("docs/fitting.md")
     ours = FitSettings()
