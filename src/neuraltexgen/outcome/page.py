@@ -1,30 +1,22 @@
-"""A run's outcome in words and figures: metrics.json, config.json, report.html, and the lines that the CLI prints."""
+"""A run's outcome as the report's page: tiles, comparisons, tables, curves."""
 
-import platform
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from neuraltexgen.checks import inspect
 from neuraltexgen.evaluate import ViewScore, compare_view
-from neuraltexgen.explain.words import texel_figures, texture_maps, transient_figures, transients_table
-from neuraltexgen.files import plain, write_json
+from neuraltexgen.explain.words import texture_maps, transients_table
 from neuraltexgen.metrics import Score
+from neuraltexgen.outcome.figures import config
+from neuraltexgen.outcome.words import exposure_rows, fitted_names, solver_words, texture_words
 from neuraltexgen.pipeline import Outcome
-from neuraltexgen.refine.words import aligned_note, camera_figures, camera_rows, cameras_json, refined_table
-from neuraltexgen.report import Comparison, Curve, Report, Series, Table, write_report
+from neuraltexgen.refine.words import aligned_note, refined_table
+from neuraltexgen.report import Comparison, Curve, Report, Series, Table
 from neuraltexgen.types import T
 from neuraltexgen.unwrap.words import figure_rows
 from neuraltexgen.views import FitView, load_view
-
-PACKAGES = ("neuraltexgen", "torch", "numpy", "numba", "pycolmap", "embreex", "xatlas")
-
-CAMERAS = "cameras.json"
 
 COMPARISONS = 4
 """Held-out views shown as pictures."""
@@ -46,114 +38,11 @@ FILES = {
 }
 
 
-def write_outcome(folder: Path, outcome: Outcome, extra: tuple[Table, ...] = ()) -> tuple[Path, ...]:
-    """Writes config.json, metrics.json, report.html, and cameras.json if cameras were refined; returns their paths.
-
-    `extra`: more tables.
-    """
-    write_json(folder / "config.json", config(outcome))
-    write_json(folder / "metrics.json", metrics(outcome))
-    names = ["config.json", "metrics.json", "report.html"]
-    if outcome.refined is not None:
-        write_json(folder / CAMERAS, cameras_json(outcome.scene.views, outcome.refined, outcome.aligned))
-        names.insert(0, CAMERAS)
-    write_report(folder / "report.html", report(outcome, extra))
-    return tuple(folder / name for name in names)
-
-
-def config(outcome: Outcome) -> dict[str, Any]:
-    """Every setting in force, the seed, versions and the machine; plain JSON values."""
-    return {
-        "capture": outcome.scene.name,
-        "format": outcome.scene.format,
-        "unwrapped_by": outcome.unwrapped_by,
-        "settings": plain(asdict(outcome.job)),
-        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
-        "machine": {
-            "system": platform.platform(),
-            "device": str(outcome.trained.views.device),
-            "threads": torch.get_num_threads(),
-        },
-    }
-
-
-def metrics(outcome: Outcome) -> dict[str, Any]:
-    """All figures of a run; NaN becomes null."""
-    surface = outcome.surface_texels
-    return plain(
-        {
-            "views": {
-                "used": len(outcome.scene.views),
-                "train": len(outcome.trained.train),
-                "held_out": len(outcome.trained.held),
-            },
-            "left_out": [asdict(view) for view in outcome.scene.left_out],
-            "texture": {
-                "size": [outcome.texture.shape[0] // outcome.mesh.pages, outcome.texture.shape[1]],
-                "pages": outcome.mesh.pages,
-                "surface_texels": surface,
-                "seen_texels": surface - outcome.filled_texels,
-                "filled_texels": outcome.filled_texels,
-                "seam_step": outcome.seam_step,
-            },
-            "uvs": {"by": outcome.unwrapped_by, **asdict(outcome.uvs)},
-            "held_out": {
-                "mean": asdict(outcome.trained.mean) if outcome.trained.scores else None,
-                "views": [{"name": s.name, **asdict(s.score)} for s in outcome.trained.scores],
-            },
-            **camera_figures(outcome.refined, outcome.aligned),
-            "solver": outcome.trained.settings.fit.solver,
-            "transients": transient_figures(_fitted_names(outcome), outcome.trained.transients),
-            "texels": texel_figures(outcome.maps),
-            "curve": [{"pass": n, "psnr_fitted": p, "sharpness": s} for n, p, s in outcome.trained.curve],
-            "loss": [asdict(record) for record in outcome.trained.result.history],
-            "exposure": [
-                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": weight}
-                for name, gain, offset, weight in _exposure_rows(outcome)
-            ],
-            "seconds": outcome.seconds,
-        }
-    )
-
-
-def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
-    """The main figures as (label, value)."""
-    trained = outcome.trained
-    rows = [
-        ("capture", f"{outcome.scene.name} ({outcome.scene.format})"),
-        (
-            "views",
-            f"{len(trained.train)} fitted, {len(trained.held)} held out, {len(outcome.scene.left_out)} left out",
-        ),
-        ("mesh", f"{len(outcome.mesh.faces):,} faces, uvs by {outcome.unwrapped_by}"),
-        ("texture", f"{_texels(outcome, ' x ')} texels"),
-        ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%} of its texels"),
-        ("seams", f"{255 * outcome.seam_step:.2f} of 255 colour levels between their two sides"),
-    ]
-    rows.append(("fitted by", _solver_words(outcome)))
-    if outcome.trained.scores:
-        rows += score_rows(outcome.trained.mean)
-    rows += camera_rows(outcome.refined, outcome.aligned)
-    if trained.settings.style is not None:
-        rows.append(("style", f"{trained.settings.style.picture.name}, put on after the texture was scored"))
-    rows.append(("time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())))
-    return tuple(rows)
-
-
-def score_rows(mean: Score) -> list[tuple[str, str]]:
-    """A score's figures as (label, value)."""
-    return [
-        ("held-out PSNR", f"{mean.psnr_fitted:.2f} dB after a colour fit per view, {mean.psnr:.2f} dB as it is"),
-        ("held-out SSIM", f"{mean.ssim_fitted:.3f} after the colour fit, {mean.ssim:.3f} as it is"),
-        ("sharpness", f"{mean.sharpness:.2f} of the photos'"),
-    ]
-
-
 def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
     """The whole report page as data."""
     return Report(
         title=outcome.scene.name,
-        lead=f"A texture fitted to photos in image space by {_solver_words(outcome)}"
+        lead=f"A texture fitted to photos in image space by {solver_words(outcome)}"
         + (", and scored on photos it has not seen." if outcome.trained.scores else "."),
         summary=_tiles(outcome),
         views_used=len(outcome.scene.views),
@@ -168,7 +57,7 @@ def report(outcome: Outcome, extra: tuple[Table, ...] = ()) -> Report:
         tables=(
             _uvs_table(outcome),
             *_camera_tables(outcome),
-            *transients_table(_fitted_names(outcome), outcome.trained.transients),
+            *transients_table(fitted_names(outcome), outcome.trained.transients),
             *extra,
         ),
         maps=texture_maps(outcome.maps),
@@ -183,18 +72,6 @@ def pictured(views: Sequence[T]) -> list[T]:
     return [views[i] for i in np.unique(np.linspace(0, len(views) - 1, COMPARISONS).round().astype(int))]
 
 
-def _solver_words(outcome: Outcome) -> str:
-    if outcome.trained.settings.fit.solver == "direct":
-        return "normal equations (--solver direct)"
-    return "gradient descent (--solver adam)"
-
-
-def _texels(outcome: Outcome, by: str) -> str:
-    height, width = outcome.texture.shape[:2]
-    pages = outcome.mesh.pages
-    return f"{pages} pages of {width}{by}{height // pages}" if pages > 1 else f"{width}{by}{height}"
-
-
 def _tiles(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     """The main figures as short as the head of a page wants them."""
     trained, mean = outcome.trained, outcome.trained.mean
@@ -202,7 +79,7 @@ def _tiles(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         ("photos fitted", str(len(trained.train))),
         ("photos held out", str(len(trained.held))),
         ("faces", f"{len(outcome.mesh.faces):,}"),
-        ("texture", _texels(outcome, "×")),
+        ("texture", texture_words(outcome, "×")),
         ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%}"),
     ]
     if trained.scores:
@@ -261,19 +138,10 @@ def _curves(outcome: Outcome) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
-def _fitted_names(outcome: Outcome) -> list[str]:
-    return [outcome.scene.views[i].name for i in outcome.trained.fitted]
-
-
-def _exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float]]:
-    fitted = outcome.trained.result
-    return list(zip(_fitted_names(outcome), fitted.gains, fitted.offsets, fitted.view_weights.tolist(), strict=True))
-
-
 def _exposure_table(outcome: Outcome) -> Table:
     rows = tuple(
         (name, *(float(g) for g in gain), *(float(o) for o in offset), weight)
-        for name, gain, offset, weight in _exposure_rows(outcome)
+        for name, gain, offset, weight in exposure_rows(outcome)
     )
     channels = range(outcome.trained.result.gains.shape[1])
     names = "RGB" if len(channels) == 3 else "".join(str(i) for i in channels)

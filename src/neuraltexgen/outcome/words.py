@@ -1,0 +1,65 @@
+"""A run's outcome in words: the lines that the command line prints, and what the report and the figures share."""
+
+import numpy as np
+
+from neuraltexgen.metrics import Score
+from neuraltexgen.pipeline import Outcome
+from neuraltexgen.refine.words import camera_rows
+
+
+def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """The main figures as (label, value)."""
+    trained = outcome.trained
+    rows = [
+        ("capture", f"{outcome.scene.name} ({outcome.scene.format})"),
+        (
+            "views",
+            f"{len(trained.train)} fitted, {len(trained.held)} held out, {len(outcome.scene.left_out)} left out",
+        ),
+        ("mesh", f"{len(outcome.mesh.faces):,} faces, uvs by {outcome.unwrapped_by}"),
+        ("texture", f"{texture_words(outcome, ' x ')} texels"),
+        ("surface seen", f"{1 - outcome.filled_texels / max(outcome.surface_texels, 1):.1%} of its texels"),
+        ("seams", f"{255 * outcome.seam_step:.2f} of 255 colour levels between their two sides"),
+    ]
+    rows.append(("fitted by", solver_words(outcome)))
+    if outcome.trained.scores:
+        rows += score_rows(outcome.trained.mean)
+    rows += camera_rows(outcome.refined, outcome.aligned)
+    if trained.settings.style is not None:
+        rows.append(("style", f"{trained.settings.style.picture.name}, put on after the texture was scored"))
+    rows.append(("time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.seconds.items())))
+    return tuple(rows)
+
+
+def score_rows(mean: Score) -> list[tuple[str, str]]:
+    """A score's figures as (label, value)."""
+    return [
+        ("held-out PSNR", f"{mean.psnr_fitted:.2f} dB after a colour fit per view, {mean.psnr:.2f} dB as it is"),
+        ("held-out SSIM", f"{mean.ssim_fitted:.3f} after the colour fit, {mean.ssim:.3f} as it is"),
+        ("sharpness", f"{mean.sharpness:.2f} of the photos'"),
+    ]
+
+
+def solver_words(outcome: Outcome) -> str:
+    """How the texture was fitted."""
+    if outcome.trained.settings.fit.solver == "direct":
+        return "normal equations (--solver direct)"
+    return "gradient descent (--solver adam)"
+
+
+def texture_words(outcome: Outcome, by: str) -> str:
+    """The texture's size, width first; `by` stands between width and height."""
+    height, width = outcome.texture.shape[:2]
+    pages = outcome.mesh.pages
+    return f"{pages} pages of {width}{by}{height // pages}" if pages > 1 else f"{width}{by}{height}"
+
+
+def fitted_names(outcome: Outcome) -> list[str]:
+    """The names of the photos that the texture was fitted to."""
+    return [outcome.scene.views[i].name for i in outcome.trained.fitted]
+
+
+def exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float]]:
+    """(name, gain, offset, weight) of each fitted photo."""
+    fitted = outcome.trained.result
+    return list(zip(fitted_names(outcome), fitted.gains, fitted.offsets, fitted.view_weights.tolist(), strict=True))
