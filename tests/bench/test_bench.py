@@ -30,6 +30,17 @@ def test_the_two_formulations_go_down_one_function() -> None:
     assert losses[-1][0] < losses[0][0]
 
 
+def test_without_coarse_levels_the_two_formulations_are_one_function() -> None:
+    """So what parts them above are the coarse levels, not weights or means."""
+    stack = make_views(WORK, CPU)
+    ours, plain = Ours(stack, WORK), Plain(stack, WORK)
+    with torch.no_grad():
+        for level in (*list(ours.descent.texture.levels)[1:], *plain.levels[1:]):
+            level.zero_()
+    ours.descent.compose()
+    assert float(ours.one_pass()) == pytest.approx(float(plain.one_pass()), rel=1e-5)
+
+
 def test_what_is_off_its_definition_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = make_views(WORK, CPU)
     assert check(stack, WORK)["gradient_off"] < GRADIENT_BOUND
