@@ -193,6 +193,13 @@ def test_ticks_are_round_increasing_and_few(low: float, width: float) -> None:
     assert f"{step:e}"[0] in "1259"  # 9 by rounding
 
 
+def test_whole_numbers_are_counted_by_whole_numbers() -> None:
+    drawing = line_chart(Curve("Loss", "round", "loss", (Series("", ((1, 0.5), (2, 0.25), (3, 0.2))),)))
+    labels = re.findall(r">([0-9.]+)</text>", drawing)
+    assert {"1", "2", "3"} <= set(labels)
+    assert not {"1.5", "2.5"} & set(labels)
+
+
 def test_a_higher_score_is_drawn_higher_and_every_point_lies_in_the_frame() -> None:
     curve = Curve("c", "x", "y", (Series("s", ((1, 20.0), (2, 24.0), (3, 22.0), (4, float("inf")))),))
     (points,) = re.findall(r'points="([^"]*)"', line_chart(curve))

@@ -30,9 +30,9 @@ def measured(values: Float32[np.ndarray, "h w"], limit: float) -> Image:
 
 
 def limit_of(values: Float32[np.ndarray, "h w"]) -> float:
-    """A round number that nearly all values lie below: 1, 2 or 5 times a power of ten; 1 if there are none."""
+    """A round number that nine of ten values lie below: 1, 2 or 5 times a power of ten; 1 if there are none."""
     known = values[np.isfinite(values)]
-    high = float(np.percentile(known, 98)) if len(known) else 1.0
+    high = float(np.percentile(known, 90)) if len(known) else 1.0
     if high <= 0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(high))

@@ -203,5 +203,6 @@ def _listed(outcome: Outcome) -> tuple[tuple[str, str], ...]:
 
 
 def _file_names(outcome: Outcome) -> set[str]:
-    explained = {"explain"} if outcome.maps is not None else set()
-    return {path.name for path in outcome.files} | {"metrics.json", "config.json"} | explained
+    beside = {"explain": outcome.maps, "cameras.json": outcome.refined}
+    made = {name for name, what in beside.items() if what is not None}
+    return {path.name for path in outcome.files} | {"metrics.json", "config.json"} | made

@@ -21,6 +21,8 @@ def line_chart(curve: Curve) -> str:
     if len(points) == 0:
         return ""
     x_ticks, y_ticks = round_ticks(*_range(points[:, 0])), round_ticks(*_range(points[:, 1]))
+    if all(isinstance(x, int) for line in curve.series for x, _ in line.points):  # there is no half pass
+        x_ticks = [tick for tick in x_ticks if tick == round(tick)] or x_ticks
     x_range = (min(points[:, 0].min(), x_ticks[0]), max(points[:, 0].max(), x_ticks[-1]))
     y_range = (min(points[:, 1].min(), y_ticks[0]), max(points[:, 1].max(), y_ticks[-1]))
     lines = [_line(line, number, x_range, y_range) for number, line in enumerate(series)]
