@@ -13,6 +13,10 @@ ORDINARY_VARIANCE = 0.03
 BLOCK = 32
 """Side in pixels of the blocks over which a photo and its render are averaged before their exposures are compared."""
 
+EXPOSURE_PRIOR = 0.03
+"""Share of a view's pixels whose weight says that its exposure is the mean one: what a view that shares less than this
+with others is left with."""
+
 Pixels = Float[Tensor, "h w c"]
 Weights = Float[Tensor, "h w"]
 Blocks = Float[Tensor, "rows cols c"]

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from neuraltexgen.checkpoint import load_state, save_state
-from neuraltexgen.colour import BLOCK, ViewColours, clip_colours
+from neuraltexgen.colour import BLOCK, EXPOSURE_PRIOR, ViewColours, clip_colours
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
@@ -34,10 +34,6 @@ CHECKPOINT_SECONDS = 30.0
 
 EXPOSURE_FROM, SHARPNESS_FROM = 2, 3
 """Passes after which a photo is compared with its render: the first ones, which start from grey, are too coarse."""
-
-EXPOSURE_PRIOR = 0.03
-"""Share of a view's pixels whose weight says that its exposure is the mean one: what a view that shares less than this
-with others is left with."""
 
 SEED_STEP = 1_000_003
 """Keeps the random numbers of one seed's passes apart from the next seed's."""

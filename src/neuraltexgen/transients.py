@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from neuraltexgen.colour import BLOCK, ViewColours
+from neuraltexgen.colour import BLOCK, EXPOSURE_PRIOR, ViewColours
 from neuraltexgen.glimpses import glimpse_of, stride_for
 from neuraltexgen.kernels.packed import Places, look_up, pack_share, scatter, scatter_trust, unpack_share
 from neuraltexgen.kernels.photometric import block_means
@@ -36,9 +36,6 @@ the second leads nowhere. Edges that are a little off are long and thin."""
 
 OTHERS = 2
 """Photos that must look at a place beside one's own."""
-
-EXPOSURE_PRIOR = 0.03
-"""See `fit.EXPOSURE_PRIOR`."""
 
 Image = Float[Tensor, "h w c"]
 Plane = Float[Tensor, "h w"]

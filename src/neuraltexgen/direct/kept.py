@@ -10,13 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neuraltexgen.colour import BLOCK, ViewColours
+from neuraltexgen.colour import BLOCK, EXPOSURE_PRIOR, ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, Texels, add_view
 from neuraltexgen.direct.system import System, planes, texels
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import count_looks
-from neuraltexgen.fit import EXPOSURE_PRIOR
 from neuraltexgen.kernels.packed import look_up, scatter
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, block_means, compare
 from neuraltexgen.recipes import FitSettings

@@ -17,14 +17,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.checkpoint import load_state, save_state
-from neuraltexgen.colour import ViewColours
+from neuraltexgen.colour import EXPOSURE_PRIOR, ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
 from neuraltexgen.direct.start import Exposures, photos_mean
 from neuraltexgen.direct.system import System, planes, texels
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.fit import EXPOSURE_PRIOR, Beside, FitResult, PassRecord, texel_weights
+from neuraltexgen.fit import Beside, FitResult, PassRecord, texel_weights
 from neuraltexgen.kernels.packed import Scratch, look_up
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, compare
 from neuraltexgen.recipes import FitSettings
