@@ -18,9 +18,9 @@ from torch import Tensor
 from neuraltexgen.band_views import Band, BandViews, Beyond, pixels_in_bands
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.files import content_key, plain, write_text
-from neuraltexgen.fit import Beside, FitResult, fit, views_per_step
+from neuraltexgen.fit import Beside, FitResult, fit
 from neuraltexgen.kernels.sample import render, splat
-from neuraltexgen.recipes import FitSettings, fit_bytes
+from neuraltexgen.recipes import FitSettings, fit_bytes, views_per_step
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import STRIDE, SeamTie, find_seam_tie
 from neuraltexgen.texture import MIDDLE

@@ -18,10 +18,10 @@ from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
 from neuraltexgen.kernels.packed import Scratch, on_cuda
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
-from neuraltexgen.lookups import render_view, scatter_view
+from neuraltexgen.lookups import render_view, scatter_view, texel_weights
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
-from neuraltexgen.recipes import FitSettings
+from neuraltexgen.recipes import FitSettings, steps_per_pass, views_per_step
 from neuraltexgen.seam_tie import SeamTie
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.stacked import Plan, StackedViews
@@ -299,34 +299,6 @@ class _Run:
             view_weights=self.view_weights().numpy(),
             history=tuple(self.history),
         )
-
-
-def texel_weights(views: Views, size: tuple[int, int]) -> Float[Tensor, "H W"]:
-    """How much each texel counts in the photos, by their confidence. Raises FitError: none does."""
-    total = torch.zeros(*size, 1, device=views.device)
-    for _, view in views.stream(range(len(views))):
-        scatter_view(view.confidence[..., None], view, total)
-    weight = total[..., 0]
-    if not bool((weight > 0).any()):
-        raise FitError(
-            "no photo sees the mesh with any confidence: nothing to fit",
-            fix="neuraltexgen info CAPTURE says where cameras and mesh are; --no-confidence takes all pixels",
-        )
-    return weight
-
-
-def steps_per_pass(batch: int | None, views: int) -> int:
-    """Optimiser steps in a pass over so many views, for the `batch` of FitSettings."""
-    return math.ceil(views / views_per_step(batch, views))
-
-
-def views_per_step(wanted: int | None, views: int) -> int:
-    """Views per step, for the `batch` of FitSettings: as asked, 0 for all; None for so many that a pass has about 40
-    steps or more, 1 to 4.
-    """
-    if wanted is None:
-        return min(max(1, views // 40), 4)
-    return wanted or views
 
 
 def _planes(image: Tensor) -> Tensor:

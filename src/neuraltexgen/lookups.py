@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from neuraltexgen.errors import FitError
 from neuraltexgen.kernels.footprint import Footprints, look_up_footprints, sample_steps, scatter_footprints
 from neuraltexgen.kernels.packed import Places, Scratch, look_up, scatter
-from neuraltexgen.views import FitView
+from neuraltexgen.views import FitView, Views
 
 Sampling = Literal["bilinear", "mip", "anisotropic"]
 
@@ -38,6 +39,20 @@ def scatter_view(gradient: Float[Tensor, "h w c"], view: FitView, result: Float[
         scatter_footprints(gradient, _footprints(view, view.trust > 0), view.taps, result)
     else:
         scatter(gradient, view.places, result)
+
+
+def texel_weights(views: Views, size: tuple[int, int]) -> Float[Tensor, "H W"]:
+    """How much each texel counts in the photos, by their confidence. Raises FitError: none does."""
+    total = torch.zeros(*size, 1, device=views.device)
+    for _, view in views.stream(range(len(views))):
+        scatter_view(view.confidence[..., None], view, total)
+    weight = total[..., 0]
+    if not bool((weight > 0).any()):
+        raise FitError(
+            "no photo sees the mesh with any confidence: nothing to fit",
+            fix="neuraltexgen info CAPTURE says where cameras and mesh are; --no-confidence takes all pixels",
+        )
+    return weight
 
 
 def _footprints(view: FitView, shown: Bool[Tensor, "h w"]) -> Footprints:

@@ -1,5 +1,6 @@
 """How to fit: every setting of the optimisation, our defaults, and the published recipe."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,6 +74,20 @@ PUBLISHED = FitSettings(
     compare_at="uvmap",
 )
 """NeuralTexGen's recipe: 20 + 40 passes of one Adam step over all views, L1 10, gradients 20, regulariser 0.1."""
+
+
+def steps_per_pass(batch: int | None, views: int) -> int:
+    """Optimiser steps in a pass over so many views, for the `batch` of FitSettings."""
+    return math.ceil(views / views_per_step(batch, views))
+
+
+def views_per_step(wanted: int | None, views: int) -> int:
+    """Views per step, for the `batch` of FitSettings: as asked, 0 for all; None for so many that a pass has about 40
+    steps or more, 1 to 4.
+    """
+    if wanted is None:
+        return min(max(1, views // 40), 4)
+    return wanted or views
 
 
 def fit_bytes(settings: FitSettings) -> int:

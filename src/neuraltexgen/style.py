@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.fit import Beside, FitResult, PassRecord, fit, steps_per_pass
+from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
 from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings
 from neuraltexgen.losses.objective import check_losses, check_style, style_picture
 from neuraltexgen.losses.vgg.heads import Content, Gram
 from neuraltexgen.losses.vgg.network import LAYERS, Vgg16
 from neuraltexgen.losses.vgg.weights import vgg_weights
-from neuraltexgen.recipes import FitSettings
+from neuraltexgen.recipes import FitSettings, steps_per_pass
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
 

@@ -24,9 +24,10 @@ from neuraltexgen.direct.system import System, planes, texels
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.fit import Beside, FitResult, PassRecord, texel_weights
+from neuraltexgen.fit import Beside, FitResult, PassRecord
 from neuraltexgen.kernels.packed import Scratch, look_up
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, compare
+from neuraltexgen.lookups import texel_weights
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress
