@@ -5,6 +5,7 @@ from interpreted import interpreted, needs_triton
 PROGRAM = """
 import torch
 from neuraltexgen.kernels.cuda import packed as cuda_packed
+from neuraltexgen.kernels.cuda import compare as cuda_compare
 from neuraltexgen.kernels.cuda import photometric as cuda
 from neuraltexgen.kernels.packed import Places, look_up_definition, pack_uv, scatter_definition
 from neuraltexgen.kernels.photometric import *
@@ -39,7 +40,7 @@ for size, photo, samples, unseen, floats in (
         part = compare_definition(image, Target(picture[index], one.trust), shown, known, float(stack.weight[index]))
         every = cuda.terms_of(stack, known, BENDS)
         alike = cuda.Terms(*(part[index:index + 1] for part in every[:4]), every.form)
-        twin_loss, twin = cuda.compare(image, picture[index], one.trust, alike)
+        twin_loss, twin = cuda_compare.compare(image, picture[index], one.trust, alike)
         torch.testing.assert_close(twin_loss, part.loss, rtol=1e-5, atol=1e-7)
         torch.testing.assert_close(twin, part.gradient, rtol=1e-4, atol=1e-5 * float(part.gradient.abs().max() + 1e-9))
         torch.testing.assert_close(loss[index], part.loss, rtol=1e-5, atol=1e-7)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neuraltexgen.kernels.cpu import packed as cpu_packed
 from neuraltexgen.kernels.cpu import photometric as cpu
+from neuraltexgen.kernels.cuda import compare as cuda_compare
 from neuraltexgen.kernels.cuda import photometric as cuda
 from neuraltexgen.kernels.packed import Places, Scratch, look_up, on_cuda, scatter, unpack_share, unpack_uv
 
@@ -229,7 +230,7 @@ def _compare_on_cuda(
     weights, counts = torch.full((1,), weight, device=image.device), cuda.count_pairs(target.trust[None])
     form = cuda.form_of(losses, (HUBER_DELTA, CHARBONNIER_EPSILON))
     terms = cuda.Terms(colour.gain[None], colour.offset[None], weights, cuda.shares(losses, counts), form)
-    loss, gradient = cuda.compare(image, target.photo, target.trust, terms)
+    loss, gradient = cuda_compare.compare(image, target.photo, target.trust, terms)
     measured = sharpness_definition(image, target, colour, every) if every > 0 else nan
     return Compared(loss, gradient, measured)
 

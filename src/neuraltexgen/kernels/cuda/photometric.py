@@ -9,10 +9,9 @@ from __future__ import annotations  # tl is a name only where Triton is; its int
 from typing import TYPE_CHECKING, Any, NamedTuple, no_type_check
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from neuraltexgen.kernels.cuda.lookup import BLOCK, BYTE, add, blocks, jit, look, own_padded, padded
+from neuraltexgen.kernels.cuda.lookup import BYTE, add, blocks, jit, look, own_padded, padded
 
 if TYPE_CHECKING:
     from neuraltexgen.kernels.photometric import PhotoLosses, Stack
@@ -159,20 +158,6 @@ def _rows(table: Table) -> int:
     return ROWS if table.height * table.width >= LARGE else ROWS // 2
 
 
-def compare(image: Tensor, photo: Tensor, trust: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
-    """One view's loss, and weight x its gradient in the render (h w 3). The terms are of this view alone."""
-    height, width, _ = image.shape
-    share = trust.float()[..., None] / 255
-    shown = terms.gain[0] * image + terms.offset[0] - (photo.float() / 255 if photo.dtype == torch.uint8 else photo)
-    field = F.pad(torch.where(share > 0, share * shown, 0), (0, 1))
-    gradient, sums = torch.empty_like(field), torch.empty(blocks(height * width), device=field.device)
-    _compare[(len(sums),)](
-        field, trust.contiguous(), terms.gain, terms.weight, terms.losses, gradient, sums, width, height * width,
-        *terms.form, BLOCK,
-    )  # fmt: skip
-    return sums.sum(), gradient[..., :3]
-
-
 @jit
 @no_type_check
 def address(table, view, FIELD: tl.constexpr, floats: tl.constexpr):
@@ -243,7 +228,7 @@ def _strip(
             share, here = below_share, below
         at, own_row = row * width + col, core & (col < tl.where(row >= first, width, 0))
         known = own_row & (share > 0)
-        value, slope = _single(here, own, delta, epsilon, ROBUST)
+        value, slope = single(here, own, delta, epsilon, ROBUST)
         total += tl.where(own_row[:, None], value, 0.0)
         if PAIRS:
             beside = (known & (tl.gather(share, right, 0) > 0))[:, None]
@@ -252,7 +237,7 @@ def _strip(
             back = tl.where(beside, tl.gather(here, left_four, 0) - here, 0.0)
             under = tl.where((known & (below_share > 0))[:, None], below - here, 0.0)
             over = tl.where((known & (above_share > 0))[:, None], above - here, 0.0)
-            slope -= across * (_sign(apart) + _sign(back)) + down * (_sign(under) + _sign(over))
+            slope -= across * (sign_of(apart) + sign_of(back)) + down * (sign_of(under) + sign_of(over))
             total += across * tl.abs(apart) + down * tl.abs(under)
             above_share, above = share, here
         if KEPT:
@@ -267,17 +252,17 @@ def _strip(
 
 @jit
 @no_type_check
-def _sign(value):
+def sign_of(value):
     """Of values that are 0 or no smaller than 1e-30; one instruction for each of three operations."""
     return tl.minimum(tl.maximum(value * 1e30, -1.0), 1.0)
 
 
 @jit
 @no_type_check
-def _single(here, losses, delta, epsilon, ROBUST: tl.constexpr):
+def single(here, losses, delta, epsilon, ROBUST: tl.constexpr):
     """What single residuals (n 4) cost, and the slopes of that."""
     l1, l2 = tl.load(losses), tl.load(losses + 1)
-    size, sign = tl.abs(here), _sign(here)
+    size, sign = tl.abs(here), sign_of(here)
     value = l1 * size + l2 * here * here
     slope = l1 * sign + 2.0 * l2 * here
     if ROBUST:
@@ -287,50 +272,3 @@ def _single(here, losses, delta, epsilon, ROBUST: tl.constexpr):
         value += huber * (0.5 * near * near / delta + size - near) + charbonnier * (root - epsilon)
         slope += huber * near / delta * sign + charbonnier / root * here
     return value, slope
-
-
-@jit
-@no_type_check
-def _slope(field, trust, losses, place, width, pixels, delta, epsilon, ROBUST: tl.constexpr, PAIRS: tl.constexpr):
-    """What pixels' residuals cost (n 4), and the slope of that in each of them, and the pixels' confidence."""
-    channel = tl.arange(0, 4)[None, :]
-    inside = place < pixels
-    bits = tl.load(trust + place, mask=inside, other=0)
-    known = bits > 0
-    here = tl.load(field + place[:, None] * 4 + channel, mask=inside[:, None], other=0.0)
-    value, slope = _single(here, losses, delta, epsilon, ROBUST)
-    if PAIRS:
-        across, down = tl.load(losses + 4), tl.load(losses + 5)
-        col = place % width
-        for side in tl.static_range(4):  # right, left, below, above
-            step = 1 if side == 0 else (-1 if side == 1 else (width if side == 2 else -width))
-            if side == 0:
-                there = known & (col + 1 < width)
-            elif side == 1:
-                there = known & (col > 0)
-            elif side == 2:
-                there = known & (place + width < pixels)
-            else:
-                there = known & (place >= width)
-            both = there & (tl.load(trust + place + step, mask=there, other=0) > 0)
-            other = tl.load(field + (place + step)[:, None] * 4 + channel, mask=both[:, None], other=0.0)
-            apart = tl.where(both[:, None], other - here, 0.0)
-            weight = across if side < 2 else down
-            slope -= weight * _sign(apart)
-            if side % 2 == 0:
-                value += weight * tl.abs(apart)
-    return value, slope, bits.to(tl.float32) * BYTE
-
-
-@jit
-@no_type_check
-def _compare(
-    field, trust, gains, weight, losses, result, sums, width, pixels, delta, epsilon,
-    ROBUST: tl.constexpr, PAIRS: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    value, slope, share = _slope(field, trust, losses, place, width, pixels, delta, epsilon, ROBUST, PAIRS)
-    tl.store(sums + tl.program_id(0), tl.sum(tl.sum(value, axis=1), axis=0))
-    channel = tl.arange(0, 4)[None, :]
-    gain = tl.load(gains + channel, mask=channel < 3, other=0.0) * tl.load(weight)
-    tl.store(result + place[:, None] * 4 + channel, slope * share[:, None] * gain, mask=(place < pixels)[:, None])
