@@ -29,6 +29,7 @@ from torch import Tensor
 from neuraltexgen.kernels.cpu import footprint as cpu
 from neuraltexgen.kernels.cuda import footprint as cuda
 from neuraltexgen.kernels.mip import fold_chain, mip_chain, mip_chain_definition, mip_sizes
+from neuraltexgen.kernels.packed import on_cuda
 
 SLACK = 0.01
 
@@ -63,7 +64,7 @@ def look_up_footprints(texture: Float[Tensor, "H W c"], where: Footprints, taps:
         size = (texture.shape[0], texture.shape[1])
         cpu.look_up(mip_chain(texture).numpy(), size, _arrays(where), taps, image.numpy())
         return image
-    if _on_cuda(texture):
+    if on_cuda(texture):
         return cuda.look_up(mip_chain(texture), mip_sizes((texture.shape[0], texture.shape[1])), where, taps)
     return look_up_footprints_definition(texture, where, taps)
 
@@ -95,7 +96,7 @@ def scatter_footprints(
     Taps are scattered into all levels, and the levels folded into the finest by the adjoint of the halving.
     """
     size = (result.shape[0], result.shape[1])
-    if not (_on_cpu(result) or _on_cuda(result)):
+    if not (_on_cpu(result) or on_cuda(result)):
         scatter_footprints_definition(gradient, where, taps, result)
         return
     sizes = mip_sizes(size)
@@ -209,7 +210,3 @@ def _arrays(where: Footprints) -> cpu.Where:
 
 def _on_cpu(texture: Tensor) -> bool:
     return texture.device.type == "cpu" and texture.dtype == torch.float32
-
-
-def _on_cuda(texture: Tensor) -> bool:
-    return texture.device.type == "cuda" and texture.dtype == torch.float32 and texture.shape[2] == 3

@@ -5,21 +5,21 @@ As in `cuda.photometric` a texel has four floats here, the last one 0. A program
 
 from __future__ import annotations  # tl is a name only where Triton is; its interpreter wants no quotes
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, no_type_check
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neuraltexgen.kernels.cuda.lookup import blocks, jit
+
 if TYPE_CHECKING:
     from neuraltexgen.kernels.footprint import Footprints
 
 try:
-    import triton  # pyright: ignore[reportMissingImports]
     import triton.language as tl  # pyright: ignore[reportMissingImports]
 except ImportError:  # no CUDA build of PyTorch: the twins are never called
-    triton: Any = None
+    tl: Any = None
 
 BLOCK = 128
 """Samples of one program."""
@@ -51,17 +51,12 @@ def _run(kernel: Any, chain: Tensor, image: Tensor, sizes: list[tuple[int, int]]
     table = torch.tensor(starts, dtype=torch.int64, device=chain.device)
     uv, steps = (field.to(torch.float32).contiguous() for field in (where.uv, where.steps))
     valid = where.valid.to(torch.uint8).contiguous()
-    kernel[(triton.cdiv(count, BLOCK),)](
+    kernel[(blocks(count, BLOCK),)](
         chain, image, table, uv, steps, valid, sizes[0][1], sizes[0][0], count, len(sizes), samples, taps, BLOCK
     )
 
 
-def _jit(function: Callable) -> Any:
-    """Compiled at the first call, which never comes without Triton."""
-    return function if triton is None else triton.jit(function)
-
-
-@_jit
+@jit
 @no_type_check
 def _taps(uv, steps, at, known, width, height, levels, TAPS: tl.constexpr):
     """Middle and pace of each sample's taps in texels of the finest level, their count, the level."""
@@ -88,7 +83,7 @@ def _taps(uv, steps, at, known, width, height, levels, TAPS: tl.constexpr):
     return x, y, pace * tl.sqrt(0.5 * (1.0 + turn)), pace * aside, count, level
 
 
-@_jit
+@jit
 @no_type_check
 def _corner(x, y, table, level, width, height):
     """On each sample's level: the first texel around a place, the ways to its right and lower neighbours, weights."""
@@ -103,7 +98,7 @@ def _corner(x, y, table, level, width, height):
     return corner, right, down, x - x0.to(tl.float32), y - y0.to(tl.float32)
 
 
-@_jit
+@jit
 @no_type_check
 def _look_up(
     chain, image, table, uv, steps, valid, width, height, total, levels,
@@ -134,7 +129,7 @@ def _look_up(
     tl.store(image + at[:, None] * 4 + channel, colour, mask=known[:, None])
 
 
-@_jit
+@jit
 @no_type_check
 def _scatter(
     chain, image, table, uv, steps, valid, width, height, total, levels,
