@@ -2,11 +2,10 @@
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 from numba import njit, prange
 
-from neuraltexgen.kernels.cpu.packed import _bounds, _spans, tap
+from neuraltexgen.kernels.cpu.packed import shared_out, tap
 from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT
 from neuraltexgen.kernels.cpu.vectors import add_product, fetch_to_write, load16, store
 
@@ -32,9 +31,7 @@ def add_curvature(
     A thread writes the texture rows that it owns, as `packed.scatter` does: each coefficient sums its pixels in order
     of the photo, whatever the number of threads.
     """
-    spans = np.empty((trust.shape[0], -(-trust.shape[1] // SEGMENT), 2), np.int32)
-    _spans(low, high, trust, stencil.shape[0], spans)
-    bounds = _bounds(spans, stencil.shape[0], numba.get_num_threads())
+    spans, bounds = shared_out(low, high, trust, stencil.shape[0])
     _gather(low, high, trust, weight, spans, bounds, stencil)
 
 
