@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64
 
 from neuraltexgen.geometry import camera_centre
 from neuraltexgen.refine.adjust import Freedom, Prior, adjust, spread_of
-from neuraltexgen.refine.lens import Freed, enriched, free_parameters
+from neuraltexgen.refine.lens import FOR_LENS, Freed, enriched, told_parameters
 from neuraltexgen.refine.matches import Matches, features_of, match_pairs
 from neuraltexgen.refine.motion import vector_from_rotation
 from neuraltexgen.refine.overlap import choose_pairs, overlaps
@@ -29,9 +29,6 @@ prior: it decides only what no match does."""
 
 FEWEST = 15
 """A view with fewer agreeing matches stays as given."""
-
-FOR_FOCAL, FOR_LENS = 3, 12
-"""Views of one camera from which its focal length can be told, and its principal point and distortion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +124,7 @@ def refine_rig(surface: ThroughMesh, given: Rig, matches: Matches) -> RefinedRig
         if not placed.any():
             break
         counts = np.bincount(views[placed], minlength=len(cameras))
-        params = tuple(_free(camera, int(count), stage) for camera, count in zip(cameras, counts, strict=True))
+        params = tuple(told_parameters(camera, int(count), stage) for camera, count in zip(cameras, counts, strict=True))
         done = adjust(surface, rig, given, used, Freedom(placed, params), prior)
         rig, after = done.rig, done.spread
         used = used.only(done.agreeing)
@@ -146,12 +143,6 @@ def rig_of(views: Sequence[View]) -> Rig:
 
 def _placed(matches: Matches, views: int) -> Bool[np.ndarray, " v"]:
     return np.bincount(matches.a, minlength=views) + np.bincount(matches.b, minlength=views) >= 2 * FEWEST
-
-
-def _free(camera: Camera, views: int, stage: tuple[Freed, ...]) -> Bool[np.ndarray, " k"]:
-    """Which parameters of a camera that so many placed views have may move in a stage."""
-    allowed = {"focal"} if views < FOR_LENS else {"focal", "centre", "distortion"}
-    return free_parameters(camera, [name for name in stage if name in allowed and views >= FOR_FOCAL])
 
 
 def _distance(surface: ThroughMesh, rig: Rig, matches: Matches) -> float:
