@@ -148,6 +148,7 @@ def texture_scene(
     if job.refine == "cameras":
         with clock.stage("cameras"):
             scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress)
+        job = replace(job, train=replace(job.train, left_out=(*job.train.left_out, *refined.lost)))
     with clock.stage("unwrap"):
         mesh, method = unwrapped(scene, job.unwrap, cache, progress, job.density)
     if job.enhance.on:

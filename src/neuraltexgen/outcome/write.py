@@ -21,7 +21,7 @@ def write_outcome(folder: Path, outcome: Outcome, extra: tuple[Table, ...] = ())
     write_json(folder / "metrics.json", metrics(outcome))
     names = ["config.json", "metrics.json", "report.html"]
     if outcome.refined is not None:
-        write_json(folder / CAMERAS, cameras_json(outcome.scene.views, outcome.refined, outcome.aligned))
+        write_json(folder / CAMERAS, cameras_json(outcome.refined, outcome.aligned))
         names.insert(0, CAMERAS)
     write_report(folder / "report.html", report(outcome, extra))
     return tuple(folder / name for name in names)

@@ -9,9 +9,10 @@ from jaxtyping import Float32
 from neuraltexgen.images import read_photo
 from neuraltexgen.kernels.packed import Places, look_up, pack_uv
 from neuraltexgen.refine.adjust import Freedom, Prior, adjust
-from neuraltexgen.refine.cameras import FEWEST, GATE, SHIFT, TURN
+from neuraltexgen.refine.cameras import FEWEST, GATE
 from neuraltexgen.refine.features import Features, describe, grey, nearest
 from neuraltexgen.refine.matches import Matches
+from neuraltexgen.refine.polish import SHIFT, TURN
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 from neuraltexgen.scene import View
 from neuraltexgen.types import Image, Mask, Pose

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from neuraltexgen.geometry import focal_and_centre, project, transform
-from neuraltexgen.refine.pyramids import Level, Pyramid
+from neuraltexgen.refine.pyramids import Pyramid
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 from neuraltexgen.sight import widest_cosine
 
@@ -109,7 +109,7 @@ def tangents_of(normals: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 2
     return np.stack([first, np.cross(normals, first)], axis=1)
 
 
-def slopes(image: Level | Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
+def slopes(image: Float32[np.ndarray, "h w"] | Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
     """The gradient's length at each pixel by central differences, NaN at the border, where MARGIN has no place."""
     result = np.full(image.shape, np.nan)
     if min(image.shape) > 2 * MARGIN:

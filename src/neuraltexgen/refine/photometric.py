@@ -24,7 +24,7 @@ from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 PLACES = 40_000
 """Places of a level, over all photos; half as many for each coarser one, which has fewer pixels to choose from."""
 
-STEPS, ENOUGH = 8, 1e-3
+STEPS, ENOUGH = 12, 5e-4
 """Steps of a level at most; and the relative fall of the cost below which they end."""
 
 DAMPING, LEAST, REFUSED = 1e-3, 1e-9, 4

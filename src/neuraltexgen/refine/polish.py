@@ -1,14 +1,14 @@
 """A rig refined by what its photos show, from where it is given or where features have put it: level after level."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from neuraltexgen.refine.adjust import Prior
 from neuraltexgen.refine.lens import Freed
-from neuraltexgen.refine.photometric import Agreement, Brightness, Level, Polished, even_brightness
+from neuraltexgen.refine.photometric import Brightness, Level, even_brightness
 from neuraltexgen.refine.pyramids import Pyramid
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 from neuraltexgen.types import Progress, no_progress
@@ -23,9 +23,13 @@ WORSE = 3.0
 Stage = tuple[int, tuple[Freed, ...]]
 """A level, and what of the lenses is free there."""
 
-COARSE: Stage = (2, ("focal",))
+COARSE: tuple[Stage, ...] = ((2, ("focal",)),)
 STAGES: tuple[Stage, ...] = ((1, ("focal",)), (0, ("focal",)), (0, ("focal", "centre", "distortion")))
-"""Distortion fitted to cameras that are far off would take over their errors."""
+"""Distortion fitted to cameras that are far off would take over their errors. The coarse stage goes before where places
+are off by more than a finer level's slopes reach; it knows cameras to a pixel at best."""
+
+FAR = 0.02
+"""Share of a photo's longer side by which places may move; beyond it features find the way."""
 
 DEPTH = 3
 """Levels of the photos that are used."""
@@ -45,12 +49,26 @@ class PhotoFigures:
 
 @dataclass(frozen=True, eq=False)
 class PolishedRig:
-    """`placed`: views that are known to agree; the others may stand anywhere near. `moved`: see PhotoFigures."""
+    """`spreads`: how far each view differs from the others, NaN where it has too few looks to tell."""
 
     rig: Rig
     brightness: Brightness
-    placed: Bool[np.ndarray, " v"]
+    spreads: Float64[np.ndarray, " v"]
     figures: PhotoFigures
+
+    @property
+    def placed(self) -> Bool[np.ndarray, " v"]:
+        """Views that are known to agree with the others, but for at most WORSE times what is usual."""
+        known = np.isfinite(self.spreads)
+        usual = float(np.median(self.spreads[known])) if known.any() else 0.0
+        with np.errstate(invalid="ignore"):
+            return known & (self.spreads <= WORSE * usual)
+
+    @property
+    def far(self) -> bool:
+        """Whether places moved by so much of the photos that slopes hardly led them where they belong."""
+        cameras = [self.rig.camera(view) for view in range(len(self.rig.poses))]
+        return self.figures.moved > FAR * float(np.median([max(camera.width, camera.height) for camera in cameras]))
 
 
 def polish_rig(
@@ -63,17 +81,28 @@ def polish_rig(
 ) -> PolishedRig:
     """The rig near `start` under which photos show one brightness at each place of the mesh; see `photometric`.
 
-    Views with too few looks, or that disagree far more than others, are not placed. `given`: what priors hold to.
+    `given`: what priors hold to.
     """
-    rig, at, first, done = start, even_brightness(len(start.poses)), None, None
+    rig, at = start, even_brightness(len(start.poses))
+    first, before, last = None, np.nan, None
     for number, freed in progress(stages, "align photos", len(stages)):
         # Places are chosen anew each time: those that a better rig sees, in the level's own detail.
         level = Level(surface, pyramids, rig, min(number, coarsest(pyramids)))
         if first is None:
             at = level.expose(rig, at)
-            first = level
-            before = level.agreement(rig, at)
-        distance = float(np.median(np.linalg.norm(level.local(rig), axis=1))) if len(level.looks) else 1.0
-        done = level.polish(rig, given, at, Prior(TURN, SHIFT * distance), freed)
-        rig, at = done.rig, done.brightness
-    ...
+            first, before = level, level.agreement(rig, at).spread
+        distance = np.linalg.norm(level.local(rig), axis=1)
+        prior = Prior(TURN, SHIFT * (float(np.median(distance)) if len(distance) else 1.0))
+        last = level.polish(rig, given, at, prior, freed)
+        rig, at = last.rig, last.brightness
+    if first is None or last is None:
+        raise ValueError("a rig is refined in one stage at least")
+    way = np.linalg.norm(first.pixels(rig) - first.pixels(start), axis=1)
+    moved = float(np.nanmedian(way)) if np.isfinite(way).any() else 0.0
+    figures = PhotoFigures(before, first.agreement(rig, at).spread, len(last.looks), moved)
+    return PolishedRig(rig, at, last.after.views, figures)
+
+
+def coarsest(pyramids: Sequence[Pyramid]) -> int:
+    """The last level that all photos have."""
+    return min(len(pyramid.levels) for pyramid in pyramids) - 1

@@ -23,14 +23,14 @@ of a camera than their number does."""
 SMALLEST = 24
 """Pixels of the shorter side of the coarsest level, at least."""
 
-Level = Float32[np.ndarray, "h w"]
+Brightnesses = Float32[np.ndarray, "_ _"]
 
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
     """`levels[k]`: brightness in [0, 1], finest first, NaN where the photo is hidden; its pixels are `pixel(k)` wide."""
 
-    levels: tuple[Level, ...]
+    levels: tuple[Brightnesses, ...]
     first: int
 
     def pixel(self, level: int) -> int:
@@ -71,7 +71,7 @@ def halved(image: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h2 w2"]:
     return np.ascontiguousarray(blocks.mean(axis=(1, 3), dtype=np.float32))
 
 
-def sampled(image: Float32[np.ndarray, "h w"], points: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 3"]:
+def sampled(image: Brightnesses, points: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 3"]:
     """What an image shows at points (pixels, x then y): its value, and its slopes along x and y, each per pixel.
 
     The image is the cubic B-spline with the pixels as coefficients: a slight blur, the same wherever between pixels a

@@ -19,21 +19,22 @@ from neuraltexgen.types import Progress, no_progress
 def refined_scene(
     scene: Scene, holdout: str, cache: Path, progress: Progress = no_progress
 ) -> tuple[Scene, RefinedCameras]:
-    """The scene with refined cameras of all views but the held-out ones; a note says which views stay as given.
+    """The scene with refined cameras of all views but the held-out ones.
 
-    Raises MeshError: the scene has no mesh; and what `refine_cameras` and `held_out` raise.
+    Notes say which can't be aligned, and are to be left out (`RefinedCameras.lost`), or stay as given. Raises MeshError: the scene has no mesh; and what
+    `refine_cameras` and `held_out` raise.
     """
     if scene.mesh is None:
         raise MeshError(f"{scene.name} has no mesh that cameras could be refined against", fix="--mesh FILE")
     held = held_out([view.name for view in scene.views], holdout)
     chosen = [i for i in range(len(scene.views)) if i not in held]
     found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress)
+    lost = set(found.lost)
+    stay = [name for name in found.unplaced if name not in lost]
     notes = list(scene.notes)
-    if found.unplaced:
-        notes.append(
-            f"{len(found.unplaced)} of {len(chosen)} views have too few matches for their camera to be refined and "
-            f"stay as given (first: {found.unplaced[0]})"
-        )
+    for names, what in ((lost, "can't be aligned and are left out"), (stay, "say too little and stay as given")):
+        if names:
+            notes.append(f"{len(names)} of {len(chosen)} views {what} (first: {min(names)})")
     return replace(scene, views=found.views, notes=tuple(notes)), found
 
 
