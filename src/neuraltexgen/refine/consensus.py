@@ -1,4 +1,4 @@
-"""Normal equations of photos that should agree at places whose own colours are not known: the colours are eliminated."""
+"""Normal equations of photos that should agree at places of the mesh, whose own colours are not known: eliminated."""
 
 from dataclasses import dataclass
 from typing import no_type_check

@@ -68,8 +68,7 @@ def choose_looks(surface: ThroughMesh, rig: Rig, pyramids: list[Pyramid], level:
     grazing angles or by one view alone are none.
     """
     each = max(1, count // max(1, len(pyramids)))
-    per_view = [_places(surface, rig, view, pyramids[view], level, each) for view in range(len(pyramids))]
-    places = _Places(*(np.concatenate([getattr(p, name) for p in per_view]) for name in ("points", "normals", "sizes")))
+    places = _places(surface, rig, pyramids, level, each)
     place, view, pixels = _candidates(rig, places, pyramids, level)
     place, view, pixels = (part[_some_of_each(place)] for part in (place, view, pixels))
     around = np.array([AROUND * pyramid.pixel(level) for pyramid in pyramids])[view]
@@ -119,30 +118,31 @@ def slopes(image: Float32[np.ndarray, "h w"] | Float64[np.ndarray, "h w"]) -> Fl
     return result
 
 
-def _places(surface: ThroughMesh, rig: Rig, view: int, pyramid: Pyramid, level: int, count: int) -> _Places:
-    """The places that one photo gives, through the rig's camera."""
-    pixel = pyramid.pixel(level)
-    chosen = steepest(slopes(pyramid.levels[level]), count)
-    pixels = (chosen[:, ::-1] + 0.5) * pixel
-    hits, good = surface.steady_at(
-        rig, np.full(len(pixels), view, np.int32), pixels, np.full(len(pixels), AROUND * pixel)
-    )
-    rotation, shift = rig.poses[view][:3, :3], rig.poses[view][:3, 3]
-    points, rays, normals = hits.points[good], hits.rays[good], hits.normals[good]
-    facing = (normals * rays).sum(axis=1, keepdims=True)
-    sizes = _pixel_sizes(rig, view, np.linalg.norm(points, axis=1), np.abs(facing[:, 0]))
-    return _Places((points - shift) @ rotation, (-np.sign(facing) * normals) @ rotation, sizes)
+def _places(surface: ThroughMesh, rig: Rig, pyramids: list[Pyramid], level: int, each: int) -> _Places:
+    """The places that the photos give, through the rig's cameras."""
+    chosen = [steepest(slopes(pyramid.levels[level]), each) for pyramid in pyramids]
+    view = np.repeat(np.arange(len(chosen), dtype=np.int32), [len(rows) for rows in chosen])
+    side = np.array([pyramid.pixel(level) for pyramid in pyramids], np.float64)[view]
+    pixels = (np.concatenate(chosen)[:, ::-1] + 0.5) * side[:, None]
+    hits, good = surface.steady_at(rig, view, pixels, AROUND * side)
+    view, points, rays, normals = view[good], hits.points[good], hits.rays[good], hits.normals[good]
+    poses = np.stack(rig.poses)[view]
+    facing = (normals * rays).sum(axis=1)
+    sizes = np.linalg.norm(points, axis=1) / _focal_lengths(rig)[view] / np.sqrt(np.abs(facing))
+    world = np.einsum("nij,ni->nj", poses[:, :3, :3], points - poses[:, :3, 3])
+    outward = np.einsum("nij,ni->nj", poses[:, :3, :3], -np.sign(facing)[:, None] * normals)
+    return _Places(world, outward, sizes)
 
 
 def _candidates(rig: Rig, places: _Places, pyramids: list[Pyramid], level: int) -> tuple[np.ndarray, ...]:
     """(place, view, image point) wherever a place lies before a view, occlusion aside; by place, then by view."""
-    found = []
+    found, focal = [], _focal_lengths(rig)
     for view, pyramid in enumerate(pyramids):
         camera, pose = rig.camera(view), rig.poses[view]
         local = transform(pose, places.points)
         away = np.linalg.norm(local, axis=1)
         cosine = -(local * (places.normals @ pose[:3, :3].T)).sum(axis=1) / np.maximum(away, 1e-30)
-        size = _pixel_sizes(rig, view, away, np.maximum(cosine, OBLIQUE))
+        size = away / focal[view] / np.sqrt(np.maximum(cosine, OBLIQUE))
         near = (cosine > OBLIQUE) & (local[:, 2] > widest_cosine(camera) * away)
         near &= (size < COARSER * places.sizes) & (size * COARSER > places.sizes)
         index = np.flatnonzero(near)
@@ -165,8 +165,7 @@ def _some_of_each(place: np.ndarray) -> np.ndarray:
     return turn * few // total != (turn - 1) * few // total
 
 
-def _pixel_sizes(rig: Rig, view: int, away: np.ndarray, cosine: np.ndarray) -> np.ndarray:
-    """Side of the surface patch behind a pixel, from its distance and the cosine to the normal."""
-    camera = rig.camera(view)
-    focal = focal_and_centre(camera)[0] or (camera.width / (2 * np.pi),)
-    return away / float(np.mean(focal)) / np.sqrt(np.maximum(cosine, 1e-6))
+def _focal_lengths(rig: Rig) -> Float64[np.ndarray, " v"]:
+    """Of each view, in pixels; that of its middle where a lens has none."""
+    lengths = [float(np.mean(focal_and_centre(c)[0] or (c.width / (2 * np.pi),))) for c in rig.cameras]
+    return np.array(lengths)[list(rig.lens)]

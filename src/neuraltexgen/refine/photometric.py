@@ -21,20 +21,21 @@ from neuraltexgen.refine.motion import moved, twist_between
 from neuraltexgen.refine.pyramids import Pyramid, sampled
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 
-PLACES = 40_000
+PLACES = 24_000
 """Places of a level, over all photos; half as many for each coarser one, which has fewer pixels to choose from."""
 
-STEPS, ENOUGH = 12, 5e-4
+STEPS, ENOUGH = 12, 1e-3
 """Steps of a level at most; and the relative fall of the cost below which they end."""
 
-DAMPING, LEAST, REFUSED = 1e-3, 1e-9, 4
-"""Levenberg's, at first and at least; and how many steps that raise the cost, each more damped, end a level."""
+DAMPING, LEAST, REFUSED = 1e-3, 1e-3, 4
+"""Levenberg's, at first and at least; and how many steps that raise the cost, each more damped, end a level. It stays
+that high because what photos hardly tell, as the whole rig's way along walls, would be led by their noise."""
 
 TURNS = 3
 """Of weights and consensus within a step."""
 
-SPREAD_LEAST = 0.004
-"""Brightness: residuals are never taken to be surer than one step of 8 bits."""
+SPREAD_LEAST = 0.001
+"""Brightness: residuals are never taken to be surer than the rounding to 8 bits makes them."""
 
 GAIN, OFFSET = 0.3, 0.1
 """How far a photo's gain may be from 1 and its offset from 0, as standard deviations."""
@@ -123,7 +124,7 @@ class Level:
         """How far the photos agree as the rig stands."""
         brightness, _ = self.seen(rig, at)
         known = np.isfinite(brightness)
-        residuals, spread = agreed(self.looks, brightness, known)[::2]
+        residuals, _, spread = agreed(self.looks, brightness, known)
         size = np.where(known, np.abs(residuals), np.nan)
         views = [
             NEAR * float(np.nanmedian(size[own])) if known[own].sum() >= FEWEST else np.nan for own in self._of_view

@@ -24,7 +24,7 @@ Stage = tuple[int, tuple[Freed, ...]]
 """A level, and what of the lenses is free there."""
 
 COARSE: tuple[Stage, ...] = ((2, ("focal",)),)
-STAGES: tuple[Stage, ...] = ((1, ("focal",)), (0, ("focal",)), (0, ("focal", "centre", "distortion")))
+STAGES: tuple[Stage, ...] = ((1, ("focal",)), (0, ("focal", "centre", "distortion")))
 """Distortion fitted to cameras that are far off would take over their errors. The coarse stage goes before where places
 are off by more than a finer level's slopes reach; it knows cameras to a pixel at best."""
 

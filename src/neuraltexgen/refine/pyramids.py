@@ -28,7 +28,7 @@ Brightnesses = Float32[np.ndarray, "_ _"]
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """`levels[k]`: brightness in [0, 1], finest first, NaN where the photo is hidden; its pixels are `pixel(k)` wide."""
+    """`levels[k]`: brightness in [0, 1], NaN where it is hidden, finest first; its pixels are `pixel(k)` wide."""
 
     levels: tuple[Brightnesses, ...]
     first: int

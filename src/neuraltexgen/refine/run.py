@@ -21,8 +21,8 @@ def refined_scene(
 ) -> tuple[Scene, RefinedCameras]:
     """The scene with refined cameras of all views but the held-out ones.
 
-    Notes say which can't be aligned, and are to be left out (`RefinedCameras.lost`), or stay as given. Raises MeshError: the scene has no mesh; and what
-    `refine_cameras` and `held_out` raise.
+    Notes say which can't be aligned, and are to be left out (`RefinedCameras.lost`), or stay as given. Raises
+    MeshError: the scene has no mesh; and what `refine_cameras` and `held_out` raise.
     """
     if scene.mesh is None:
         raise MeshError(f"{scene.name} has no mesh that cameras could be refined against", fix="--mesh FILE")
