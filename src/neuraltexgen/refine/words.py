@@ -25,7 +25,7 @@ def camera_figures(refined: RefinedCameras | None, aligned: AlignedScores | None
             "mean": asdict(aligned.mean),
             "not_aligned": list(aligned.aligned.unaligned),
             "views": [
-                {"name": s.name, "matches": found.matches, "residual": found.spread, **asdict(s.score)}
+                {"name": s.name, "matches": found.matches, "difference": found.spread, **asdict(s.score)}
                 for s, found in zip(aligned.scores, aligned.aligned.found, strict=True)
             ],
         }
