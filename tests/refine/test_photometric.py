@@ -133,7 +133,7 @@ def test_looks_go_with_poses_and_lenses_as_differences_say(
             for sign in (1, -1)
         )
         _same((level.seen(ahead, at)[0] - level.seen(behind, at)[0]) / 2e-3, by.params[:, k])
-    brighter = Brightness(at.gains + 1e-3, at.offsets)
+    brighter = Brightness(at.gains, at.offsets + 1e-3)
     np.testing.assert_allclose((level.seen(rig, brighter)[0] - shown) / 1e-3, by.view[:, 6], atol=1e-9)
 
 
@@ -163,9 +163,9 @@ def test_exposures_are_found_beside_the_cameras(painted: Painted, surface: Throu
     ]
     rig = rig_of(painted.views)
     level = Level(surface, dimmed, rig, 1)
-    found = level.polish(rig, rig, level.expose(rig, even_brightness(6)), Prior(0.05, 0.1), ("focal",))
+    found = level.polish(rig, rig, level.expose(rig), Prior(0.05, 0.1), ("focal",))
     product = found.brightness.gains * gains
-    np.testing.assert_allclose(product / product.mean(), 1, atol=0.02)
+    np.testing.assert_allclose(product / product.mean(), 1, atol=0.03)
     assert errors(found.rig, rig)[0].max() < 0.05
 
 

@@ -25,7 +25,7 @@ from neuraltexgen.uvmap.render import Renderer
 from neuraltexgen.view_cache import hidden_pixels
 from neuraltexgen.visibility import depth_edges, dilate
 
-LEVELS = 3
+LEVELS = 4
 """Levels of a photo that are compared with renders."""
 
 RENDERS = 2
@@ -60,20 +60,21 @@ class Aligner:
         self._surface, self._renderer = surface, renderer
         self._texture = torch.from_numpy(np.ascontiguousarray(texture))
 
-    def align(self, view: View) -> Aligned:
+    def align(self, view: View, far: bool = True) -> Aligned:
         """Where a view stands, its lens being right and its pose wrong by a fraction of the photo's size.
 
-        The pose under which photo and render agree, see `against`, is looked for from the given pose; if that leads
-        nowhere, from where features of the photo are found in a render. Raises ImageError: no photo.
+        The pose under which photo and render agree, see `against`, is looked for from the given pose; and, if it may be
+        `far` or that leads nowhere, from where features of the photo are found in renders. The better one counts.
+        Raises ImageError: no photo.
         """
         photo = photo_pyramid(view, LEVELS)
         found, matches = settle(photo, view.camera, view.cam_from_world, self._shown), 0
-        if not found.alike:
+        if far or not found.alike:
             loaded = read_photo(view.photo, upright=view.exif_upright)
-            features = describe(grey(loaded.pixels), ~hidden_pixels(view, loaded))
-            start, matches = self._by_features(view, features)
-            if start is not None:
-                found = settle(photo, view.camera, start, self._shown)
+            start, matches = self._by_features(view, describe(grey(loaded.pixels), ~hidden_pixels(view, loaded)))
+            other = found if start is None else settle(photo, view.camera, start, self._shown)
+            if not found.spread <= other.spread:
+                found = other
         if not found.alike:
             return Aligned(None, found.spread, found.places, matches, np.nan)
         return Aligned(found.pose, found.spread, found.places, matches, self._way(view, found.pose))

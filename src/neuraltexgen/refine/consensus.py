@@ -9,8 +9,8 @@ from numba import njit
 
 from neuraltexgen.refine.looks import Looks
 
-MOTION, VIEW = 6, 8
-"""Unknowns of a view: the first are its motion (`motion.moved`), then come gain and offset of its brightness."""
+VIEW = 7
+"""Unknowns of a view: its motion (`motion.moved`), and an offset of its brightness."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class Slopes:
     `lens`: the lens of each look.
     """
 
-    view: Float64[np.ndarray, "n 8"]
+    view: Float64[np.ndarray, "n 7"]
     params: Float64[np.ndarray, "n k"]
     lens: Int64[np.ndarray, " n"]
 

@@ -1,9 +1,9 @@
 """Photometric bundle adjustment: cameras under which photos show one brightness at each place of the mesh.
 
-The unknowns are poses, lenses, and a gain and offset of each photo's brightness. The colours of the places are unknown
-too, and eliminated: every step moves all views together, each against what the others say. A photo's slope at a place
-tells how its brightness there goes with its camera, so what decides is what lies between pixels, and all of a photo
-that is not flat. It starts within a few pixels of a level: coarse levels first.
+The unknowns are poses, lenses, and an offset of each photo's brightness. The colours of the places are unknown too, and
+eliminated: every step moves all views together, each against what the others say. A photo's slope at a place tells how
+its brightness there goes with its camera, so what decides is what lies between pixels, and all of a photo that is not
+flat. It starts within a few pixels of a level: coarse levels first. Gains are no unknowns of it: dark photos agree.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float64
 
 from neuraltexgen.geometry import project
 from neuraltexgen.refine.adjust import NEAR, Prior
-from neuraltexgen.refine.consensus import MOTION, VIEW, Slopes, consensus, consensus_equations
+from neuraltexgen.refine.consensus import VIEW, Slopes, consensus, consensus_equations
 from neuraltexgen.refine.lens import Freed, is_lens, lens_derivatives, parameter_spread, told_parameters
 from neuraltexgen.refine.looks import Looks, choose_looks
 from neuraltexgen.refine.motion import moved, twist_between
@@ -37,11 +37,14 @@ TURNS = 3
 SPREAD_LEAST = 0.001
 """Brightness: residuals are never taken to be surer than the rounding to 8 bits makes them."""
 
-GAIN, OFFSET = 0.3, 0.1
-"""How far a photo's gain may be from 1 and its offset from 0, as standard deviations."""
+OFFSET = 0.1
+"""How far a photo's offset may be from 0, as a standard deviation."""
 
 GAUGE = 1e8
-"""Weight with which gains average 1 and offsets 0: brightness has no scale of its own."""
+"""Weight with which offsets average 0: brightness has no origin of its own."""
+
+DARK, BALANCES = 0.05, 15
+"""Added to brightness before logarithms of it are compared; and how often photos and consensus take turns in that."""
 
 FEWEST = 50
 """A view with fewer looks of any weight has no say, and stays where it is."""
@@ -94,12 +97,28 @@ class Level:
         order = np.argsort(self.looks.view, kind="stable")
         self._of_view = np.split(order, np.cumsum(np.bincount(self.looks.view, minlength=len(pyramids)))[:-1])
 
-    def expose(self, rig: Rig, at: Brightness) -> Brightness:
-        """The gains and offsets under which the photos agree best as the rig stands; the search begins at `at`."""
-        search = _Search(self, rig, rig, at, Prior(1.0, 1.0), None)
-        for _ in range(TURNS):
-            search.step()
-        return search.at
+    def expose(self, rig: Rig) -> Brightness:
+        """The gains and offsets under which photos agree best as the rig stands; logarithms of gains average 0, and
+        offsets 0.
+
+        By medians, of logarithms and then of what is left: neither wrong cameras nor a few wrong places lead astray.
+        """
+        shown = self.seen(rig, even_brightness(len(rig.poses)))[0]
+        known = np.isfinite(shown) & (shown > -DARK / 2)
+        shown = np.where(known, shown, 0.0)
+        gains = np.exp(-self._shifts(np.log(shown + DARK), known))
+        return Brightness(gains, -self._shifts(gains[self.looks.view] * shown, known))
+
+    def _shifts(self, values: Float64[np.ndarray, " n"], known: Bool[np.ndarray, " n"]) -> Float64[np.ndarray, " v"]:
+        """By how much each view's values lie above the others' at the same places; averages 0."""
+        weights, own = known.astype(np.float64), [looks[known[looks]] for looks in self._of_view]
+        result = np.zeros(len(own))
+        for _ in range(BALANCES):
+            left = values - result[self.looks.view]
+            left -= consensus(self.looks, left, weights)[self.looks.place]
+            result += [float(np.median(left[looks])) if len(looks) else 0.0 for looks in own]
+            result -= result.mean()
+        return result
 
     def polish(self, start: Rig, given: Rig, at: Brightness, prior: Prior, freed: Collection[Freed]) -> Polished:
         """The rig, near `given`, under which the photos agree best at the level's places; the search begins at `start`.
@@ -111,14 +130,9 @@ class Level:
         """
         search = _Search(self, start, given, at, prior, freed)
         before = self.agreement(start, at)
-        history = []
-        for _ in range(STEPS):
-            cost = search.step()
-            history.append(cost)
-            if cost[0] - cost[1] < ENOUGH * cost[0]:
-                break
+        history = search.run()
         after = self.agreement(search.rig, search.at)
-        return Polished(search.rig, search.at, self.looks, before, after, tuple(history))
+        return Polished(search.rig, search.at, self.looks, before, after, history)
 
     def agreement(self, rig: Rig, at: Brightness) -> Agreement:
         """How far the photos agree as the rig stands."""
@@ -179,7 +193,7 @@ class Level:
                 groups[own] = lenses[number]
         slope = self._common_slopes(rig, raw[:, 1:] * at.gains[self.looks.view, None], by_place, weights)
         along = np.einsum("nd,ndk->nk", slope, by_place)
-        view = np.concatenate([np.cross(local, along), along, raw[:, :1], np.ones((len(local), 1))], axis=1)
+        view = np.concatenate([np.cross(local, along), along, np.ones((len(local), 1))], axis=1)
         return Slopes(view, np.einsum("nd,ndk->nk", slope, by_params), groups)
 
     def _common_slopes(self, rig: Rig, own: np.ndarray, by_place: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -222,16 +236,23 @@ class _Search:
     """The state of a search: rig, brightness, damping, and what the photos show there."""
 
     def __init__(
-        self, level: Level, start: Rig, given: Rig, at: Brightness, prior: Prior, freed: Collection[Freed] | None
+        self, level: Level, start: Rig, given: Rig, at: Brightness, prior: Prior, freed: Collection[Freed]
     ) -> None:
-        """`freed` None: only gains and offsets are sought."""
         self.level, self.rig, self.given, self.at, self.prior = level, start, given, at, prior
-        self._moving = np.arange(VIEW) >= (MOTION if freed is None else 0)
-        self._free = _freed_parameters(start, freed or ())
+        self._free = _freed_parameters(start, freed)
         self._groups = {k: i for i, k in enumerate(self._free)}
         self._most = max((len(start.cameras[k].params) for k in self._free), default=0)
         self._damping = DAMPING
         self._seen = level.seen(start, at)
+
+    def run(self) -> tuple[tuple[float, float], ...]:
+        """Steps until the cost hardly falls; returns what it was before and after each."""
+        history = []
+        for _ in range(STEPS):
+            history.append(self.step())
+            if history[-1][0] - history[-1][1] < ENOUGH * history[-1][0]:
+                break
+        return tuple(history)
 
     def step(self) -> tuple[float, float]:
         """Takes one step, if one is found that lowers the cost; returns the cost before and after."""
@@ -269,7 +290,7 @@ class _Search:
     def _unknowns(self, known: np.ndarray) -> np.ndarray:
         """Which unknowns may move: those of views that say enough, and the freed parameters."""
         views = np.bincount(self.level.looks.view[known], minlength=len(self.rig.poses)) >= FEWEST
-        rows = [(views[:, None] & self._moving).ravel()]
+        rows = [np.repeat(views, VIEW)]
         rows += [np.pad(mask, (0, self._most - len(mask))) for mask in self._free.values()]
         return np.concatenate(rows)
 
@@ -288,7 +309,7 @@ class _Search:
         poses = tuple(moved(pose, twist) for pose, twist in zip(self.rig.poses, own[:, :6], strict=True))
         return (
             Rig(poses, tuple(cameras), self.rig.lens),
-            Brightness(self.at.gains + own[:, 6], self.at.offsets + own[:, 7]),
+            Brightness(self.at.gains, self.at.offsets + own[:, 6]),
         )
 
     def _cost(self, residuals: np.ndarray, known: np.ndarray, before: np.ndarray, spread: float) -> float:
@@ -299,8 +320,8 @@ class _Search:
     def _deviations(self, rig: Rig, at: Brightness) -> tuple[np.ndarray, np.ndarray]:
         """Deviations from what is given, and the standard deviation of each."""
         twists = np.array([twist_between(old, new) for old, new in zip(self.given.poses, rig.poses, strict=True)])
-        own = np.concatenate([twists, at.gains[:, None] - 1, at.offsets[:, None]], axis=1)
-        spread = np.concatenate([np.repeat([self.prior.turn, self.prior.shift], 3), [GAIN, OFFSET]])
+        own = np.concatenate([twists, at.offsets[:, None]], axis=1)
+        spread = np.concatenate([np.repeat([self.prior.turn, self.prior.shift], 3), [OFFSET]])
         off, spreads = [own.ravel()], [np.tile(spread, len(own))]
         for k in self._free:
             count = len(rig.cameras[k].params)
@@ -311,18 +332,16 @@ class _Search:
 
     def _prior_cost(self, rig: Rig, at: Brightness) -> float:
         off, spread = self._deviations(rig, at)
-        means = (at.gains.mean() - 1) ** 2 + at.offsets.mean() ** 2
-        return float(((off / spread) ** 2).sum() + GAUGE * means)
+        return float(((off / spread) ** 2).sum() + GAUGE * at.offsets.mean() ** 2)
 
     def _add_priors(self, matrix: np.ndarray, gradient: np.ndarray) -> None:
         off, spread = self._deviations(self.rig, self.at)
         matrix[np.diag_indices(len(matrix))] += 1 / spread**2
         gradient += off / spread**2
         base = VIEW * len(self.rig.poses)
-        for at, mean in ((6, self.at.gains.mean() - 1), (7, self.at.offsets.mean())):
-            every = np.arange(at, base, VIEW)
-            matrix[np.ix_(every, every)] += GAUGE / len(every) ** 2
-            gradient[every] += GAUGE / len(every) * mean
+        every = np.arange(VIEW - 1, base, VIEW)
+        matrix[np.ix_(every, every)] += GAUGE / len(every) ** 2
+        gradient[every] += GAUGE / len(every) * self.at.offsets.mean()
 
 
 def _freed_parameters(rig: Rig, freed: Collection[Freed]) -> dict[int, np.ndarray]:

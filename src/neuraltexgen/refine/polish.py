@@ -88,8 +88,8 @@ def polish_rig(
     for number, freed in progress(stages, "align photos", len(stages)):
         # Places are chosen anew each time: those that a better rig sees, in the level's own detail.
         level = Level(surface, pyramids, rig, min(number, coarsest(pyramids)))
+        at = level.expose(rig)
         if first is None:
-            at = level.expose(rig, at)
             first, before = level, level.agreement(rig, at).spread
         distance = np.linalg.norm(level.local(rig), axis=1)
         prior = Prior(TURN, SHIFT * (float(np.median(distance)) if len(distance) else 1.0))

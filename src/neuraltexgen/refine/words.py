@@ -1,5 +1,6 @@
 """What --refine cameras did, in figures and words: for metrics.json, the report, and cameras.json."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,7 @@ from neuraltexgen.refine.cameras import RefinedCameras, RefinedRig
 from neuraltexgen.refine.heldout import AlignedScores
 from neuraltexgen.refine.lens import parameter_names
 from neuraltexgen.report import Table
-from neuraltexgen.scene import Camera
+from neuraltexgen.scene import Camera, View
 
 FORM = 1
 """Of cameras.json."""
@@ -75,6 +76,18 @@ def cameras_json(refined: RefinedCameras, aligned: AlignedScores | None) -> dict
         pose = moved.get(view.name, view).cam_from_world
         views.append({"name": view.name, "how": how, "camera": _camera(view.camera), "cam_from_world": pose})
     return plain({"form": FORM, "views": views, "refinement": _refined_figures(refined)})
+
+
+def final_views(refined: RefinedCameras, aligned: AlignedScores | None) -> tuple[View, ...]:
+    """The views with their cameras after the run; those that are left out are not among them."""
+    moved = {} if aligned is None else {view.name: view for view in aligned.aligned.views}
+    return tuple(moved.get(view.name, view) for view in refined.views if view.name not in refined.lost)
+
+
+def photo_names(views: Sequence[View]) -> list[str]:
+    """Each photo's file name, or the view's where photos in several folders are called alike."""
+    files = [view.photo.name for view in views]
+    return files if len(set(files)) == len(files) else [view.name for view in views]
 
 
 def _refined_figures(refined: RefinedCameras) -> dict[str, Any]:
