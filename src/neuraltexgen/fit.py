@@ -64,19 +64,24 @@ class FitResult:
     history: tuple[PassRecord, ...] = field(default=())
 
 
+Exposures = tuple[Float32[np.ndarray, "v c"], Float32[np.ndarray, "v c"]]
+"""Gains and offsets, per view and channel."""
+
+
 @dataclass(frozen=True, eq=False)
 class Beside:
     """What a fit may be given beside its views.
 
     `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network. `seams`: places
     that show one surface point, drawn together by the settings' `seam_weight`. `weights`: per view, how much its loss
-    counts, beside what its sharpness says.
+    counts, beside what its sharpness says. `exposures`: gains and offsets per view and channel, which are then held.
     """
 
     start: FitResult | None = None
     memory: NetworkMemory | None = None
     seams: SeamTie | None = None
     weights: Float32[np.ndarray, " v"] | None = None
+    exposures: Exposures | None = None
 
 
 def fit(
@@ -128,12 +133,15 @@ class _Run:
             self.texture.set(torch.from_numpy(start.texture))
             self.colours.gains = torch.from_numpy(start.gains).to(views.device)
             self.colours.offsets = torch.from_numpy(start.offsets).to(views.device)
+        self.held, self.exposed = beside.exposures, settings.exposure and beside.exposures is None
+        if beside.exposures is not None:
+            self.colours.hold(*beside.exposures)
         self.start_key = None if start is None else content_key(start.texture, start.gains, start.offsets)
         eps = 1e-8 if settings.damping is None else settings.damping * self.pixel
         self.descent = PyramidDescent(self.texture, settings.betas, eps, settings.regulariser)
         self.scratch = Scratch()
         self.known = None if settings.clip else self.objective.photo_losses()
-        self.shared = shared_texels(views, settings.texture.size) if settings.exposure else None
+        self.shared = shared_texels(views, settings.texture.size) if self.exposed else None
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
         self.given = torch.ones(len(views)) if beside.weights is None else torch.from_numpy(beside.weights)
@@ -162,7 +170,7 @@ class _Run:
             raise FitError(
                 f"the loss is not finite in pass {number + 1}", fix="a smaller --learning-rate, or check --loss"
             )
-        if self.settings.exposure:
+        if self.exposed:
             self.texture.recolour(*self.colours.fix_gauge())
         self.descent.compose()  # as a run that is taken up after this pass does
         seconds = time.monotonic() - self._started
@@ -181,7 +189,7 @@ class _Run:
 
     def _stacked_pass(self, number: int, order: list[int], weights: Tensor, stacked: StackedViews) -> float:
         """The same for views on the GPU."""
-        exposed = self.settings.exposure and number >= EXPOSURE_FROM
+        exposed = self.exposed and number >= EXPOSURE_FROM
         measured = self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM
         stacked.begin(Plan(order, self.batch, weights, exposed, measured), self.colours)
         for step in range(self.steps_per_pass):
@@ -287,6 +295,7 @@ class _Run:
         seams = None if self.seams is None else content_key(self.seams.uv)
         beside = [seams] if bool((self.given == 1).all()) else [seams, self.given.numpy()]
         beside += [self.views.taps] if self.views.taps else []
+        beside += [] if self.held is None else [content_key(*self.held)]
         return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, *beside)
 
     @torch.no_grad()
