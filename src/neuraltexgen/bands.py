@@ -86,7 +86,8 @@ def fit_in_bands(
 
     The history is the reduced fit's. Sharpness weighs views within each band, since at the reduced size near and far
     photos would differ by it, so `view_weights` are 1. A killed run goes on with the band that it was at. `mesh`: its
-    seams are tied. `exposures`: known ones, see `fit.Beside`. Raises what `fit` raises; ConfigError: a batch of all views, which no band has.
+    seams are tied. `exposures`: known ones, see `fit.Beside`. Raises what `fit` raises; ConfigError: a batch of all
+    views, which no band has.
     """
     folder.mkdir(parents=True, exist_ok=True)
     beside = Beside(exposures=exposures)

@@ -25,12 +25,8 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     ]
     rows.append(("fitted by", solver_words(outcome)))
     for lens in fall_off_figures(outcome):
-        rows.append(
-            (
-                "fall-off",
-                f"corners of {lens['width']} x {lens['height']} photos get {lens['corner']:.0%} of the light's values",
-            )
-        )
+        size = f"{lens['width']} x {lens['height']}"
+        rows.append(("fall-off", f"corners of {size} photos get {lens['corner']:.0%} of the centre's values"))
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)
     rows += camera_rows(outcome.refined, outcome.aligned)
