@@ -1,9 +1,11 @@
 """Adam on a pyramid: the CPU's step is PyTorch's, state goes on, and what has no gradient stays as it is."""
 
+import numpy as np
 import pytest
 import torch
 
 from neuraltexgen.descent import PyramidDescent
+from neuraltexgen.kernels.blocks import HIGH, WIDE, blocks_of
 from neuraltexgen.texture import PyramidTexture, TextureSettings
 
 
@@ -77,3 +79,30 @@ def test_a_state_is_taken_up() -> None:
         each.gradient.copy_(gradient(each, 7))
         each.step(0.01)
     assert torch.equal(whole.composed, again.composed)
+
+
+@pytest.mark.parametrize("regulariser", [0.0, 30.0])
+@pytest.mark.parametrize("from_zero", [True, False])
+def test_steps_of_some_blocks_are_the_whole_ones_where_gradients_come(regulariser: float, from_zero: bool) -> None:
+    size = (64, 128)
+    parts, whole = (descent(size, 3, regulariser) for _ in range(2))
+    mask = np.zeros(size, bool)
+    mask[5:20, 40:100] = True
+    for each in (parts, whole):
+        if from_zero:
+            with torch.no_grad():
+                for level in each.texture.levels:
+                    level.zero_()
+        each.compose()
+    blocks = blocks_of(mask)
+    parts.step_only(blocks)
+    shown = torch.from_numpy(blocks.repeat(HIGH, axis=0).repeat(WIDE, axis=1)[: size[0], : size[1]] > 0)
+    for number in range(3):
+        for each in (parts, whole):
+            each.gradient.copy_(gradient(each, number) * torch.from_numpy(mask)[..., None])
+            each.step(0.02)
+        assert torch.equal(parts.composed[shown], whole.composed[shown])
+        assert (parts.gradient == 0).all()
+    parts.compose()
+    whole.compose()
+    assert torch.equal(parts.composed, whole.composed)

@@ -15,14 +15,13 @@ from neuraltexgen.errors import FitError, ImageError
 from neuraltexgen.evaluate import scored_pixels, seen_texels
 from neuraltexgen.geometry import pixel_rays
 from neuraltexgen.images import write_exr
-from neuraltexgen.kernels.packed import scatter_trust
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.pipeline import mesh_key
 from neuraltexgen.scene import DepthMap, Mesh, PreparedView, View
 from neuraltexgen.uvmap.raycast import RayCaster
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_folder, prepare_views
-from neuraltexgen.views import FIELDS, FitView, Views, load_view, pack_view, save_view, shared_texels
+from neuraltexgen.views import FIELDS, FitView, Views, load_view
 from neuraltexgen.visibility import ConfidenceSettings
 from planes import CAMERAS, HEIGHT, WIDTH, Plane, pose
 
@@ -381,21 +380,3 @@ def test_sixteen_bit_photos_keep_their_bits(view: View, tmp_path: Path) -> None:
     stored = load_view(prepared(replace(view, photo=tmp_path / "deep.png"), tmp_path))
     assert stored.photo.dtype == torch.float32
     np.testing.assert_allclose(stored.colours()[..., 1] * 65535, grey, atol=0.01)
-
-
-def test_shared_texels_are_those_that_two_views_look_at(tmp_path: Path) -> None:
-    """Against the definition, with lookups that lie on texel centres and beyond the border."""
-    generator, files, size = torch.Generator().manual_seed(0), [], (24, 32)
-    for number in range(4):
-        uv = 1.2 * torch.rand(9, 7, 4, 2, generator=generator) - 0.1
-        uv = ((uv * 32).round() + 0.5) / 32 if number % 2 else uv
-        trust = (torch.rand(9, 7, generator=generator) < 0.7).float()
-        files.append(tmp_path / f"{number}.npz")
-        save_view(
-            files[-1], pack_view("", torch.zeros(9, 7, 3, dtype=torch.uint8), uv, torch.ones(9, 7, 4) > 0, trust, 0.1)
-        )
-    views = Views(files, CPU, 0)
-    looks = sum((scatter_trust(view.places, size) > 0).int() for view in (views[i] for i in range(4)))
-    shared = shared_texels(views, size)
-    assert torch.equal(shared > 0, looks > 1)
-    assert 0 < int(shared.sum()) < shared.numel()

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neuraltexgen.kernels.blocks import Blocks, coarser_blocks, no_blocks
 from neuraltexgen.kernels.cpu import adam as cpu
 from neuraltexgen.kernels.cpu import pyramid as cpu_pyramid
 from neuraltexgen.kernels.cuda.adam import Constants, PyramidSteps
@@ -29,6 +30,8 @@ class PyramidDescent:
         self.adam = torch.optim.Adam(list(texture.parameters()), lr=1.0, betas=betas, eps=eps, fused=True)
         self.composed: Float[Tensor, "H W c"] = texture().detach()
         self.gradient: Float[Tensor, "H W c"] = torch.zeros_like(self.composed)
+        self._masks = self._level_blocks(None)
+        self._buffers: list[np.ndarray] = []
         self._on_cuda: PyramidSteps | None = None
         if on_cuda(self.composed):
             height, width = texture.settings.size
@@ -41,7 +44,7 @@ class PyramidDescent:
         self.adam.param_groups[0]["lr"] = rate
         if self._on_cuda is not None:
             self._on_cuda(rate, self.gradient, self.composed)
-        elif self.composed.device.type == "cpu" and self.composed.dtype == torch.float32:
+        elif self._on_cpu:
             self._step_on_cpu(rate)
         else:
             self.step_definition()
@@ -73,20 +76,37 @@ class PyramidDescent:
             self._on_cuda.take_state()
         self.compose()
 
+    def step_only(self, blocks: Blocks) -> None:
+        """From now on the CPU's steps take these blocks of the texture alone: all that views look at, so that what they
+        see stays the same. No `gradient` may be elsewhere, and `composed` is whole after `compose` only.
+
+        Everything is stepped on, where else it would show: a regulariser draws texels that are not 0, seen or not.
+        """
+        drawn = self.regulariser > 0 and any(bool(level.any()) for level in self.texture.levels)
+        if not drawn:
+            self._masks = self._level_blocks(blocks)
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.composed.device.type == "cpu" and self.composed.dtype == torch.float32
+
     @torch.no_grad()
     def _step_on_cpu(self, rate: float) -> None:
         """From the coarsest level on: each one's step and its part of the composition are one pass."""
         levels = [level.detach() for level in self.texture.levels]
-        gradients = [self.gradient.numpy()]
-        for level in levels[1:]:
-            gradients.append(np.empty(level.shape, np.float32))
-            cpu_pyramid.halve_adjoint(gradients[-2], gradients[-1])
+        if not self._buffers:
+            # Of levels but the finest: gradients, 0 in blocks that are passed over, and compositions.
+            self._buffers = [np.zeros(level.shape, np.float32) for _ in range(2) for level in levels[1:]]
+        gradients = [self.gradient.numpy(), *self._buffers[: len(levels) - 1]]
+        compositions = [self.composed.numpy(), *self._buffers[len(levels) - 1 :]]
+        for index in range(1, len(levels)):
+            cpu_pyramid.halve_blocks(gradients[index - 1], self._masks[index], gradients[index])
         coarse = np.empty((0, 1), np.float32)
         for index in reversed(range(len(levels))):
             level = levels[index]
             rows = level.shape[0]
             state = self._state(index)
-            composed = self.composed.numpy() if index == 0 else np.empty(level.shape, np.float32)
+            composed = compositions[index].reshape(rows, -1)
             cpu.adam_and_compose(
                 level.numpy().reshape(rows, -1),
                 state["exp_avg"].numpy().reshape(rows, -1),
@@ -94,9 +114,16 @@ class PyramidDescent:
                 gradients[index].reshape(rows, -1),
                 coarse,
                 self._numbers(index, rate, float(state["step"])),
-                composed.reshape(rows, -1),
+                self._masks[index],
+                composed,
             )
-            coarse = composed.reshape(rows, -1)
+            coarse = composed
+
+    def _level_blocks(self, blocks: Blocks | None) -> list[Blocks]:
+        """Of each level, the blocks to step; None for all. The coarsest is taken whole: its values are not 0 where
+        nobody looks."""
+        everywhere = [no_blocks((level.shape[0], level.shape[1])) | 1 for level in self.texture.levels]
+        return everywhere if blocks is None else [*coarser_blocks(blocks, len(everywhere))[:-1], everywhere[-1]]
 
     def _state(self, index: int) -> dict[str, Tensor]:
         """A level's moments and the number of this step, kept where PyTorch keeps them."""

@@ -18,6 +18,7 @@ from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
 from neuraltexgen.kernels.packed import Scratch, on_cuda
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
+from neuraltexgen.looked import blocks_to_step, looked_texels
 from neuraltexgen.lookups import render_view, scatter_view, texel_weights
 from neuraltexgen.losses import NetworkMemory, Objective, Visit
 from neuraltexgen.metrics import sharpness
@@ -27,7 +28,7 @@ from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.stacked import Plan, StackedViews
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views, enlarge_photo, shared_texels
+from neuraltexgen.views import FitView, Views, enlarge_photo
 
 CHECKPOINT_SECONDS = 30.0
 """A run that is killed loses at most this much work, and a pass."""
@@ -141,13 +142,23 @@ class _Run:
         self.descent = PyramidDescent(self.texture, settings.betas, eps, settings.regulariser)
         self.scratch = Scratch()
         self.known = None if settings.clip else self.objective.photo_losses()
-        self.shared = shared_texels(views, settings.texture.size) if self.exposed else None
+        self.shared = self._look_around()
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
         self.given = torch.ones(len(views)) if beside.weights is None else torch.from_numpy(beside.weights)
         self.steps_per_pass = steps_per_pass(settings.batch, len(views))
         self.stacked = self._stack()
         self._started = self._saved = time.monotonic()
+
+    def _look_around(self) -> Tensor | None:
+        """The texels that views share, if exposures ask for them; on the CPU the optimiser is told what is seen."""
+        restricted = self.views.device.type == "cpu" and not self.views.taps  # footprints look wider
+        if not (self.exposed or restricted):
+            return None
+        looks = looked_texels(self.views, self.settings.texture.size)
+        if restricted:
+            self.descent.step_only(blocks_to_step(looks, self.seams if self.settings.seam_weight > 0 else None))
+        return looks.shared if self.exposed else None
 
     def _stack(self) -> StackedViews | None:
         """The views as passes without a wait take them: where all lie on CUDA, and kernels know the losses."""

@@ -22,13 +22,11 @@ from torch import Tensor
 from neuraltexgen.errors import FitError
 from neuraltexgen.fall_off import Correction
 from neuraltexgen.files import content_key, whole_file
-from neuraltexgen.kernels.cpu.looks import note_looks
 from neuraltexgen.kernels.packed import (
     Places,
     pack_bits,
     pack_share,
     pack_uv,
-    scatter_trust,
     unpack_bits,
     unpack_share,
     unpack_uv,
@@ -274,26 +272,6 @@ def spread_mask(mask: Mask, shape: Sequence[int]) -> Bool[Tensor, "H W"]:
 def _nearest(side: int, kept: int) -> Int64[Tensor, " n"]:
     stride = -(-side // kept)
     return ((torch.arange(side) + stride // 2) // stride).clamp(max=kept - 1)
-
-
-def shared_texels(views: Views, size: tuple[int, int]) -> UInt8[Tensor, "H W"]:
-    """1 where two views or more look at a texel with any confidence, else 0."""
-    if views.device.type == "cpu":
-        return _shared_on_cpu(views, size)
-    seen, shared = (torch.zeros(size, dtype=torch.bool, device=views.device) for _ in range(2))
-    for _, view in views.stream(range(len(views))):
-        looked = scatter_trust(view.places, size) > 0
-        shared |= looked & seen
-        seen |= looked
-    return shared.to(torch.uint8)
-
-
-def _shared_on_cpu(views: Views, size: tuple[int, int]) -> UInt8[Tensor, "H W"]:
-    """The same without a pass over the texture for each view: of thousands of them that would be most of the work."""
-    latest, shared = np.zeros(size, np.int32), torch.zeros(size, dtype=torch.uint8)
-    for number, (_, view) in enumerate(views.stream(range(len(views))), 1):
-        note_looks(view.low.numpy(), view.high.numpy(), view.trust.numpy(), number, latest, shared.numpy())
-    return shared
 
 
 def save_view(path: Path, view: FitView, contradicted: float = math.nan) -> None:

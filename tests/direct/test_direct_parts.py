@@ -25,7 +25,7 @@ def test_conjugate_gradients_solve_a_dense_system() -> None:
     def product(a: Tensor, b: Tensor) -> None:
         b.copy_((a.reshape(2, 12) @ matrix).reshape(b.shape))
 
-    conjugate_gradients(product, matrix.diagonal().reshape(3, 4).clone(), right, x, 40, 1e-6)
+    conjugate_gradients(product, matrix.diagonal().reshape(3, 4).clone(), right, x, (40, 1e-6))
     expected = torch.linalg.solve(matrix, right.reshape(2, 12).T).T.reshape(2, 3, 4)
     torch.testing.assert_close(x, expected, rtol=1e-3, atol=1e-4)
 
@@ -39,7 +39,7 @@ def test_nothing_to_solve_moves_nothing() -> None:
     def product(a: Tensor, b: Tensor) -> None:
         b.copy_(diagonal * a)
 
-    conjugate_gradients(product, diagonal, right, x, 5, 1e-6)
+    conjugate_gradients(product, diagonal, right, x, (5, 1e-6))
     torch.testing.assert_close(x[0], torch.tensor([[0.5, 0], [0.5, 3]]))
     assert (x[1] == 0).all()
 

@@ -9,11 +9,19 @@ from torch import Tensor
 from neuraltexgen.bench.workload import USUAL, Workload, make_texture
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
-from neuraltexgen.kernels.packed import Places, look_up_definition, scatter_definition, unpack_uv
+from neuraltexgen.kernels.blocks import blocks_of
+from neuraltexgen.kernels.packed import (
+    Places,
+    look_up_definition,
+    scatter,
+    scatter_definition,
+    unpack_share,
+    unpack_uv,
+)
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Stack, Target, compare_definition, photometric_pass
 from neuraltexgen.losses.gradient import gradient_l1
 from neuraltexgen.losses.pixel import l1
-from neuraltexgen.texture import MIDDLE
+from neuraltexgen.texture import MIDDLE, PyramidTexture, TextureSettings
 
 LOSSES = PhotoLosses(l1=10.0, gradient_l1=20.0)
 REGULARISER, RATE, BETAS, EPS = 0.2, 0.005, (0.9, 0.99), 1e-8
@@ -26,9 +34,17 @@ GRADIENT_BOUND, LOSS_BOUND = 2e-3, 1e-5
 class Ours:
     """Packed views, the fused step, and the optimiser."""
 
-    def __init__(self, stack: Stack, work: Workload) -> None:
-        self.stack = stack
-        self.descent = PyramidDescent(make_texture(work, stack.photo.device), BETAS, EPS, REGULARISER)
+    def __init__(self, stack: Stack, work: Workload, from_grey: bool = False) -> None:
+        """`from_grey`: as a fit begins, which steps only what the views look at; else from noise."""
+        self.stack, device = stack, stack.photo.device
+        texture = PyramidTexture(TextureSettings((work.texture, work.texture))).to(device)
+        self.descent = PyramidDescent(texture if from_grey else make_texture(work, device), BETAS, EPS, REGULARISER)
+        if from_grey and device.type == "cpu":
+            looks = torch.zeros(work.texture, work.texture, 1)
+            for view in range(work.views):
+                places = Places(*(field[view] for field in stack.places))
+                scatter(unpack_share(places.trust)[..., None], places, looks)
+            self.descent.step_only(blocks_of((looks[..., 0] > 0).numpy()))
 
     def one_pass(self) -> Tensor:
         """Every view once, and one step; returns the views' summed loss."""

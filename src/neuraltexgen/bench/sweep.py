@@ -11,7 +11,8 @@ from neuraltexgen.bench.timing import timed
 from neuraltexgen.bench.workload import Workload, make_views
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
-from neuraltexgen.direct.system import System
+from neuraltexgen.direct.rounds import STEPS
+from neuraltexgen.direct.system import System, planes
 from neuraltexgen.kernels.packed import look_up
 from neuraltexgen.kernels.photometric import Stack, photometric_pass
 from neuraltexgen.types import Progress, no_progress
@@ -32,7 +33,7 @@ def sweep_rows(
     """A row for each texture size, with the workload's views, and for each number of views on its texture.
 
     Fewest milliseconds of: a pass over the photos without the optimiser's step; that step; the direct solver's look at
-    all photos; and one product with its matrix, of which a round takes a few.
+    all photos; and its step, from the gathered sums to the end of its conjugate gradients.
     """
     cases = [("texture", replace(work, texture=side, spread=SEEN / side)) for side in textures]
     cases += [("photos", replace(work, views=count, spread=SEEN / work.texture)) for count in counts]
@@ -47,26 +48,32 @@ def sweep_rows(
 
 def _parts(work: Workload, device: torch.device) -> Iterable[tuple[str, Callable[[], Any]]]:
     stack = make_views(work, device)
-    ours = Ours(stack, work)
+    ours = Ours(stack, work, from_grey=True)
     gradient = torch.zeros_like(ours.descent.composed)
     yield "pass_ms", lambda: photometric_pass(ours.descent.composed, stack, LOSSES, gradient)
+    ours.descent.gradient.copy_(gradient)
     yield "step_ms", ours.step
     views, texture = _views(stack), ours.descent.composed
-    colours = ViewColours(work.views, 3, device)
-    looking = Looking(colours, torch.ones(work.views), ((1.0, "l2"),), slice(0, 3))
-    sums = Gathered.empty(texture)
+    looking = Looking(ViewColours(work.views, 3, device), torch.ones(work.views), ((1.0, "l2"),), slice(0, 3))
 
-    def gather() -> None:
+    def gather() -> Gathered:
+        sums = Gathered.empty(texture)
         for index, view in enumerate(views):
             add_view(index, view, look_up(texture, view.places), looking, sums)
+        return sums
 
     yield "gather_ms", gather
-    if sums.stencil is None:
+    stencil, present = gather().stencil, planes(texture)
+    if stencil is None:
         raise ValueError("no curvature was gathered")
-    system = System.gathered(sums.stencil, 0.1)
-    x = torch.ones(3, work.texture, work.texture, device=device)
-    result = torch.empty_like(x)
-    yield "product_ms", lambda: system.product(x, result)
+
+    def solve() -> None:
+        system, x = System.gathered(stencil.clone(), 0.1), torch.zeros_like(present)
+        right = torch.zeros_like(present)
+        system.subtract_penalty(present, right)
+        system.solve(right, x, STEPS, 0.0)
+
+    yield "solve_ms", solve
 
 
 def _views(stack: Stack) -> list[FitView]:

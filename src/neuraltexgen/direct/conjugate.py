@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Planes = Float[Tensor, "c H W"]
+from neuraltexgen.kernels.blocks import Blocks
+from neuraltexgen.kernels.stencil import Planes, advance, dots, turn
 
 
 def conjugate_gradients(
@@ -14,39 +15,33 @@ def conjugate_gradients(
     diagonal: Float[Tensor, "H W"],
     right: Planes,
     x: Planes,
-    steps: int,
-    tolerance: float,
+    limits: tuple[int, float],
+    blocks: Blocks | None = None,
 ) -> None:
-    """Brings x, in place, from where it is to where the matrix times x is `right`, in at most `steps` steps.
+    """Brings x, in place, from where it is to where the matrix times x is `right`.
 
-    `product(a, b)` writes the matrix times a into b. It ends when the residual, measured by the inverse diagonal, is
-    `tolerance` of what the right-hand side measures, in every channel. Texels with diagonal 0 must have neither
-    couplings nor a right-hand side, and stay as they are. Channels share the matrix, not the lengths of the steps.
+    `product(a, b)` writes the matrix times a into b. `limits`: steps at the most, and a tolerance: it ends when the
+    residual, measured by the inverse diagonal, is that share of what the right-hand side measures, in every channel.
+    Texels with diagonal 0 must have neither couplings nor a right-hand side, and stay as they are; so do those that are
+    not in `blocks`. Channels share the matrix, not the lengths of the steps.
     Source: Hestenes and Stiefel 1952; Barrett et al., Templates for the Solution of Linear Systems, 2.3.1.
     """
+    steps, tolerance = limits
     inverse = torch.where(diagonal > 0, 1 / diagonal.clamp(min=1e-30), torch.zeros_like(diagonal))
-    image, scaled = torch.empty_like(x), torch.mul(inverse, right)
-    enough = _dot(right, scaled) * tolerance**2
+    direction, image = torch.zeros_like(x), torch.zeros_like(x)
+    still = torch.zeros(len(x), dtype=x.dtype, device=x.device)
+    enough = advance((x, right.clone(), direction, image), inverse, still, blocks) * tolerance**2
     product(x, image)
     residual = right - image
-    torch.mul(inverse, residual, out=scaled)
-    direction, size = scaled.clone(), _dot(residual, scaled)
+    size = advance((x, residual, direction, image), inverse, still, blocks)
+    turn(direction, residual, inverse, still, blocks)
     for _ in range(steps):
         if bool((size <= enough).all()):
             break
         product(direction, image)
-        length = _ratio(size, _dot(direction, image))
-        x.addcmul_(direction, length)
-        residual.addcmul_(image, length, value=-1)
-        torch.mul(inverse, residual, out=scaled)
-        before, size = size, _dot(residual, scaled)
-        direction.mul_(_ratio(size, before)).add_(scaled)
-
-
-def _dot(a: Planes, b: Planes) -> Float[Tensor, "c 1 1"]:
-    return torch.stack([torch.dot(one.flatten(), other.flatten()) for one, other in zip(a, b, strict=True)])[
-        :, None, None
-    ]
+        lengths = _ratio(size, dots(direction, image, blocks))
+        before, size = size, advance((x, residual, direction, image), inverse, lengths, blocks)
+        turn(direction, residual, inverse, _ratio(size, before), blocks)
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:

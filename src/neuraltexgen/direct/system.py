@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neuraltexgen.direct.conjugate import Planes, conjugate_gradients
-from neuraltexgen.kernels.normal import OFFSETS, bilinear_taps, stencil_product
+from neuraltexgen.direct.conjugate import conjugate_gradients
+from neuraltexgen.kernels.blocks import Blocks, blocks_of, note_uv
+from neuraltexgen.kernels.normal import bilinear_taps
+from neuraltexgen.kernels.stencil import Planes, lay_out, stencil_product, subtract_penalty
 from neuraltexgen.seam_tie import SeamTie
-
-RIGHT, BELOW = OFFSETS.index((0, 1)), OFFSETS.index((1, 0))
 
 Texels = Float[Tensor, "H W c"]
 
@@ -22,41 +22,39 @@ class System:
 
     `stencil`: curvature of photos and prior, in planes (H k W). `prior`: weight of the squared difference of two
     texels side by side. `seams`, `seam_weight`: the tie, which couples texels far apart and so is not in the stencil.
-    All in units of one pixel's weight.
+    `blocks`: the texels to solve for, None for all; the others stay as they are. All in units of one pixel's weight.
     """
 
     stencil: Float[Tensor, "H k W"]
     prior: float = 0.0
     seams: SeamTie | None = None
     seam_weight: float = 0.0
+    blocks: Blocks | None = None
 
     @classmethod
     def gathered(
         cls, stencil: Float[Tensor, "H W k"], prior: float, seams: SeamTie | None = None, seam_weight: float = 0.0
     ) -> "System":
         """The system of the photos' curvature, whose memory it takes: the stencil is of no use afterwards."""
-        add_prior(stencil, prior)
-        return cls(in_planes(stencil), prior, seams, seam_weight)
+        tied = seams if seams is not None and seam_weight > 0 else None
+        blocks = _blocks(stencil, tied) if stencil.device.type == "cpu" else None
+        return cls(lay_out(stencil, prior, blocks), prior, seams, seam_weight, blocks)
 
     def subtract_penalty(self, x: Planes, result: Planes) -> None:
         """Takes half the gradient of prior and seams at x from `result`."""
-        for axis in (1, 2):
-            size = x.shape[axis] - 1
-            step = self.prior * (x.narrow(axis, 1, size) - x.narrow(axis, 0, size))
-            result.narrow(axis, 1, size).sub_(step)
-            result.narrow(axis, 0, size).add_(step)
+        subtract_penalty(x, self.prior, result, self.blocks)
         if self._tied:
             self._add_pull(x, result, -self.seam_weight)
 
     def product(self, x: Planes, result: Planes) -> None:
         """Writes the matrix times x, half the gradient of the quadratic objective at x, into `result`."""
-        stencil_product(self.stencil, x, result)
+        stencil_product(self.stencil, x, result, self.blocks)
         if self._tied:
             self._add_pull(x, result, self.seam_weight)
 
     def solve(self, right: Planes, x: Planes, steps: int, tolerance: float) -> None:
         """Brings x to where the matrix times x is `right`; see `conjugate_gradients`."""
-        conjugate_gradients(self.product, self.diagonal, right, x, steps, tolerance)
+        conjugate_gradients(self.product, self.diagonal, right, x, (steps, tolerance), self.blocks)
 
     @cached_property
     def diagonal(self) -> Float[Tensor, "H W"]:
@@ -89,17 +87,6 @@ class System:
             pulled.index_add_(0, taps.flatten(), (weight * difference * shares).flatten())
 
 
-def add_prior(stencil: Float[Tensor, "H W k"], weight: float) -> None:
-    """Adds `weight` x the squared difference of every two texels side by side, summed, to a stencil in place."""
-    stencil[:, :-1, RIGHT] -= weight
-    stencil[:-1, :, BELOW] -= weight
-    own = stencil[..., 0]
-    own[:, :-1] += weight
-    own[:, 1:] += weight
-    own[:-1] += weight
-    own[1:] += weight
-
-
 def planes(texture: Texels) -> Planes:
     """(H W c) as (c H W), in order in memory."""
     return texture.permute(2, 0, 1).contiguous()
@@ -110,14 +97,10 @@ def texels(x: Planes) -> Texels:
     return x.permute(1, 2, 0).contiguous()
 
 
-def in_planes(stencil: Float[Tensor, "H W k"]) -> Float[Tensor, "H k W"]:
-    """The stencil with its rows as planes, in the same memory: its old form is lost."""
-    height, width, k = stencil.shape
-    result = stencil.view(height, k, width)
-    for row in range(0, height, ROWS):
-        result[row : row + ROWS] = stencil[row : row + ROWS].transpose(1, 2).clone()
+def _blocks(stencil: Float[Tensor, "H W k"], seams: SeamTie | None) -> Blocks:
+    """Where photos or seams have a say."""
+    height, width, _ = stencil.shape
+    result = blocks_of((stencil[..., 0] != 0).numpy())
+    if seams is not None:
+        note_uv(torch.from_numpy(seams.uv).reshape(-1, 2), (height, width), result)
     return result
-
-
-ROWS = 64
-"""Rows of a stencil that are reordered at once."""

@@ -20,8 +20,6 @@ __all__ = [
     "add_curvature",
     "add_curvature_definition",
     "bilinear_taps",
-    "stencil_product",
-    "stencil_product_definition",
 ]
 
 OFFSETS = tuple((dy, dx) for dy in range(REACH + 1) for dx in range(-REACH, REACH + 1) if dy > 0 or dx >= 0)
@@ -61,35 +59,6 @@ def add_curvature_definition(places: Places, weight: Float[Tensor, "h w"], stenc
     _add_pairs(stencil, y, x, shares, weights[together])
     y, x, shares = (a[~together].flatten(0, 1) for a in (rows, cols, taps))  # p*s 4: each sample by itself
     _add_pairs(stencil, y, x, shares, (weights[~together] / count).repeat_interleave(count))
-
-
-def stencil_product(stencil: Float[Tensor, "H k W"], x: Float[Tensor, "c H W"], result: Float[Tensor, "c H W"]) -> None:
-    """Writes the symmetric matrix, whose upper half the stencil is, times x, for each channel, into `result`.
-
-    The stencil's rows are planes here, (H k W) instead of (H W k): so neighbours in memory are multiplied alike.
-    Float32 on the CPU takes the numba twin.
-    """
-    if x.device.type == "cpu" and x.dtype == torch.float32 and stencil.dtype == torch.float32:
-        if not result.is_contiguous():
-            raise ValueError("stencil_product writes in place: its result must be contiguous")
-        cpu_normal.product(stencil.contiguous().numpy(), x.contiguous().numpy(), result.numpy())
-        return
-    result.copy_(stencil_product_definition(stencil, x))
-
-
-def stencil_product_definition(stencil: Float[Tensor, "H k W"], x: Float[Tensor, "c H W"]) -> Float[Tensor, "c H W"]:
-    """The definition of `stencil_product` in plain PyTorch: any device, any float type."""
-    height, width = x.shape[1:]
-    result = stencil[:, 0] * x
-    for k, (dy, dx) in enumerate(OFFSETS[1:], 1):
-        if dy >= height or abs(dx) >= width:
-            continue
-        here = (slice(None), slice(0, height - dy), slice(max(0, -dx), min(width, width - dx)))
-        there = (slice(None), slice(dy, height), slice(max(0, dx), min(width, width + dx)))
-        coefficient = stencil[None, :, k][here]
-        result[here] += coefficient * x[there]
-        result[there] += coefficient * x[here]
-    return result
 
 
 def bilinear_taps(uv: Float[Tensor, "n 2"], size: tuple[int, int]) -> tuple[Int64[Tensor, "n 4"], Float[Tensor, "n 4"]]:

@@ -242,7 +242,7 @@ def _compare_on_cpu(
     colour, weight = look
     photo, trust = target.photo.reshape(height, -1).numpy(), target.trust.numpy()
     gradient = scratch.image("gradient", (height, width, channels))
-    sums = np.empty((-(-height // cpu_packed.STRIP), 5))
+    sums = np.empty((-(-height // cpu.COMPARED), 5))
     pixels, across, down = (1.0 / max(1, count * channels) for count in cpu.count_pairs(trust))
     single = (losses.l1, losses.l2, losses.huber, losses.charbonnier)
     weights = (*(w * pixels for w in single), losses.gradient_l1 * across, losses.gradient_l1 * down)

@@ -39,7 +39,7 @@ class RunState:
     `capture`: what it was made of. `job`: its settings, those in force. `fitted`, `held`: names of photos. `files`,
     `poses`: of each fitted photo its cached view's name, which is a key of all that it depends on, and its
     `cam_from_world`. `removed`: names of photos that were taken out. `fall_offs`: height and width of photos, and what
-    is divided out of all such ones; `doubted`: names of photos whose bright pixels count little (`fall_off.Correction`).
+    is divided out of all such; `doubted`: names of photos whose bright pixels count little (`fall_off.Correction`).
     """
 
     capture: Path

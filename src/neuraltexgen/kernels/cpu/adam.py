@@ -8,32 +8,45 @@ from typing import no_type_check
 import numpy as np
 from numba import njit, prange
 
-FLAGS = {"contract", "reassoc", "nsz"}
-STRIP = 8
-"""Rows that one thread takes at a time."""
+from neuraltexgen.kernels.cpu.blocks import HIGH, WIDE, next_run
 
+FLAGS = {"contract", "reassoc", "nsz"}
 CHUNK = 96
 """Values that are passed over together where all of them stay as they are."""
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
-def adam_and_compose(level, mean, square, gradient, coarse, numbers, composed):
+def adam_and_compose(level, mean, square, gradient, coarse, numbers, blocks, composed):
     """Steps a level, sets its gradient to 0, and writes level + doubled `coarse` + a constant into `composed`.
 
     level, its moments, gradient, composed: (h, w c). coarse: (h/2, w/2 c), or of no row for the coarsest level.
     numbers: rate over bias, 1 - β2, 1 - β1, β2, 1 / √bias of the squares, epsilon, the constant (which only the
-    coarsest level takes), channels, and what a value adds of itself to its gradient.
+    coarsest level takes), channels, and what a value adds of itself to its gradient. Only where `blocks` are marked.
     """
-    for strip in prange(-(-len(level) // STRIP)):
-        for row in range(strip * STRIP, min((strip + 1) * STRIP, len(level))):
-            _adam(level[row], mean[row], square[row], gradient[row], numbers)
-            if len(coarse) > 0:
-                y, last = row // 2, len(coarse) - 1
-                far = min(max(y + (1 if row % 2 else -1), 0), last)
-                _add_doubled(level[row], coarse[y], coarse[far], numbers[7], composed[row])
-            else:
-                _add_constant(level[row], numbers[6], composed[row])
+    for strip in prange(len(blocks)):
+        for row in range(strip * HIGH, min((strip + 1) * HIGH, len(level))):
+            start, end = next_run(blocks, strip, 0)
+            while start < end:
+                values = (level[row], mean[row], square[row], gradient[row], composed[row])
+                _run(values, coarse, row, (start, end), numbers)
+                start, end = next_run(blocks, strip, end)
+
+
+@njit(error_model="numpy")
+@no_type_check
+def _run(values, coarse, row, run, numbers):
+    """One row, in one run of blocks."""
+    level, mean, square, gradient, composed = values
+    c = np.int64(numbers[7])
+    own = slice(run[0] * WIDE * c, min(run[1] * WIDE * c, len(level)))
+    _adam(level[own], mean[own], square[own], gradient[own], numbers)
+    if len(coarse) > 0:
+        y, last = row // 2, len(coarse) - 1
+        far = min(max(y + (1 if row % 2 else -1), 0), last)
+        _add_doubled(level[own], coarse[y], coarse[far], own.start // 2, c, composed[own])
+    else:
+        _add_constant(level[own], numbers[6], composed[own])
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
@@ -60,19 +73,28 @@ def _adam(level, mean, square, gradient, numbers):
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
-def _add_doubled(level, near, far, channels, composed):
-    """Bilinear doubling: a fine value mixes its coarse one (3/4) with the next one on its own side (1/4), both ways."""
-    c = np.int64(channels)
-    mixed = np.empty(len(near) + 2 * c, np.float32)  # the first and the last value come twice
-    inner = mixed[c:-c]
-    for i in range(len(near)):
-        inner[i] = np.float32(0.75) * near[i] + np.float32(0.25) * far[i]
-    mixed[:c] = inner[:c]
-    mixed[-c:] = inner[-c:]
+def _add_doubled(level, near, far, start, c, composed):
+    """Bilinear doubling: a fine value mixes its coarse one (3/4) with the next one on its own side (1/4), both ways.
+
+    level, composed: the part of a row whose coarse values begin at `start` in the coarse rows `near` and `far`.
+    """
+    count = len(level) // 2
+    mixed = np.empty(count + 2 * c, np.float32)  # and one value beyond each end, a border's once more
+    first, last = max(start - c, 0), min(start + count, len(near) - c)
+    _mix(near[first : first + c], far[first : first + c], mixed[:c])
+    _mix(near[start : start + count], far[start : start + count], mixed[c:-c])
+    _mix(near[last : last + c], far[last : last + c], mixed[-c:])
     if c == 3:  # a constant lets LLVM unroll the inner loop
         _spread(mixed, 3, level, composed)
     else:
         _spread(mixed, c, level, composed)
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+@no_type_check
+def _mix(near, far, mixed):
+    for i in range(len(near)):
+        mixed[i] = np.float32(0.75) * near[i] + np.float32(0.25) * far[i]
 
 
 @njit(inline="always")

@@ -1,12 +1,11 @@
-"""numba twins of `kernels.normal`: curvature gathered as a stencil, and its product, for float32 arrays, C order."""
+"""numba twins of `kernels.normal`: curvature gathered as a stencil, for float32 arrays, C order."""
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 from numba import njit, prange
 
-from neuraltexgen.kernels.cpu.packed import _bounds, _spans, tap
+from neuraltexgen.kernels.cpu.packed import shared_out, tap
 from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT
 from neuraltexgen.kernels.cpu.vectors import add_product, fetch_to_write, load16, store
 
@@ -32,9 +31,7 @@ def add_curvature(
     A thread writes the texture rows that it owns, as `packed.scatter` does: each coefficient sums its pixels in order
     of the photo, whatever the number of threads.
     """
-    spans = np.empty((trust.shape[0], -(-trust.shape[1] // SEGMENT), 2), np.int32)
-    _spans(low, high, trust, stencil.shape[0], spans)
-    bounds = _bounds(spans, stencil.shape[0], numba.get_num_threads())
+    spans, bounds = shared_out(low, high, trust, stencil.shape[0])
     _gather(low, high, trust, weight, spans, bounds, stencil)
 
 
@@ -145,56 +142,3 @@ def _add_pairs(window, share, taps, own, stencil):
             place, here = np.uintp(at + j * SLOTS), np.uintp(i * ROW + j)
             total = add_product(load16(stencil, place), share * taps[here], load16(taps, here))
             store(stencil, place, total)
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-@no_type_check
-def product(stencil, x, result):
-    """Writes the symmetric matrix whose upper half is `stencil` (H k W), times x (c H W), into `result`."""
-    height, width = stencil.shape[0], stencil.shape[2]
-    for row in prange(height):
-        result[:, row] = np.float32(0)
-        for dy in range(REACH + 1):
-            for dx in range(-REACH if dy > 0 else 0, REACH + 1):
-                if abs(dx) >= width:
-                    continue
-                k = dy * ROW + dx
-                here, there = max(0, -dx), max(0, dx)  # where a row's texels, and those they are coupled with, begin
-                count = width - abs(dx)
-                if row + dy < height:
-                    own = stencil[row, k, here : here + count]
-                    _add_products(own, x, row + dy, there, result, row, here)
-                if k > 0 and row - dy >= 0:
-                    other = stencil[row - dy, k, here : here + count]
-                    _add_products(other, x, row - dy, here, result, row, there)
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _add_products(factors, x, source, first, result, target, start):
-    """Adds the factors times as many values of each channel's row `source` of x, from `first` on, to those of another.
-
-    Rows by themselves, since only what is known to lie side by side is vectorised; three channels share the factors.
-    """
-    end, stop = first + len(factors), start + len(factors)
-    if len(x) == 3:
-        _add_three(
-            factors,
-            (x[0, source, first:end], x[1, source, first:end], x[2, source, first:end]),
-            (result[0, target, start:stop], result[1, target, start:stop], result[2, target, start:stop]),
-        )
-        return
-    for channel in range(len(x)):
-        given, sums = x[channel, source, first:end], result[channel, target, start:stop]
-        for i in range(len(factors)):
-            sums[i] += factors[i] * given[i]
-
-
-@njit(fastmath=FLAGS, error_model="numpy")
-@no_type_check
-def _add_three(factors, given, sums):
-    (red, green, blue), (more_red, more_green, more_blue) = sums, given
-    for i in range(len(factors)):
-        red[i] += factors[i] * more_red[i]
-        green[i] += factors[i] * more_green[i]
-        blue[i] += factors[i] * more_blue[i]

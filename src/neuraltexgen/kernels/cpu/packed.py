@@ -11,9 +11,10 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT, add_segment, read_row
+from neuraltexgen.kernels.cpu.texels import FLAGS, SEGMENT, add_segment, fetch_segment, read_row
 
 ZERO, HALF = np.float32(0), np.float32(0.5)
+ONE, TWO = np.uintp(1), np.uintp(2)
 
 CODE = 2.0**-20
 """A step of a coordinate."""
@@ -34,10 +35,19 @@ def look_up(texture: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.nd
 def scatter(gradient: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.ndarray, result: np.ndarray) -> None:
     """Adds the adjoint of `look_up` applied to `gradient` (h w c) to `result` (H W c)."""
     height, width, channels = result.shape
+    spans, bounds = shared_out(low, high, trust, height)
+    shape, size = high.shape[1:], (height, width, channels)
+    flat = (field.reshape(-1) for field in (gradient, low, high, trust))
+    _scatter(*flat, shape, spans, bounds, size, result.reshape(-1))
+
+
+def shared_out(low: np.ndarray, high: np.ndarray, trust: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """What threads need to know to add to a texture of so many rows without races: the first and the last row that
+    each segment of the photo touches (h, segments, 2), and the rows at which one thread's end and the next's begin.
+    """
     spans = np.empty((trust.shape[0], -(-trust.shape[1] // SEGMENT), 2), np.int32)
-    _spans(low, high, trust, height, spans)
-    bounds = _bounds(spans, height, numba.get_num_threads())
-    _scatter(gradient, low, high, trust, spans, bounds, (height, width, channels), result.reshape(-1))
+    _spans(low.reshape(-1), high.reshape(-1), trust.reshape(-1), high.shape[1:], height, spans)
+    return spans, _bounds(spans, height, numba.get_num_threads())
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -71,25 +81,35 @@ def pack_share(share, packed):
 @no_type_check
 def _look_up(texture, size, low, high, trust, image):
     for strip in prange(-(-len(trust) // STRIP)):
-        at, fx, fy = _buffers(high[0].size)
+        count = high.shape[1] * high.shape[2]
+        places = _buffers(count)
         for row in range(strip * STRIP, min((strip + 1) * STRIP, len(trust))):
-            _decode(low[row], high[row], size, at, fx, fy)
-            read_row(texture, size, at, fx, fy, trust[row], image[row])
+            _decode(low[row].reshape(-1), high[row].reshape(-1), 0, count, size, places)
+            read_row(texture, size, places, trust[row], image[row])
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
-def _scatter(gradient, low, high, trust, spans, bounds, size, result):
+def _scatter(gradient, low, high, trust, shape, spans, bounds, size, result):
+    """`shape`: (width, samples) of the photo; its arrays are flat, and no slices of them are taken: threads would take
+    turns at counting who refers to the array."""
+    width, samples = shape
     for thread in prange(len(bounds) - 1):
         own = (bounds[thread], bounds[thread + 1])
-        at, fx, fy = _buffers(SEGMENT * high.shape[2])
-        for row in range(len(trust)):
+        places, waiting = _buffers(SEGMENT * samples), _buffers(SEGMENT * samples)
+        before = (0, 0)
+        for row in range(len(spans)):
             for segment in range(spans.shape[1]):
                 if spans[row, segment, 0] >= own[1] or spans[row, segment, 1] < own[0]:
                     continue
-                a, b = segment * SEGMENT, min((segment + 1) * SEGMENT, trust.shape[1])
-                _decode(low[row, a:b], high[row, a:b], size, at, fx, fy)
-                add_segment(gradient[row, a:b], trust[row, a:b], at, fx, fy, own, size, result)
+                count = min(SEGMENT, width - segment * SEGMENT)
+                pixels = (row * width + segment * SEGMENT, count)
+                _decode(low, high, pixels[0] * samples, count * samples, size, places)
+                # Its texels are on their way while those of the segment before are added to.
+                fetch_segment(places, count * samples, size, result)
+                add_segment(gradient, trust, before, waiting, own, size, result)
+                before, places, waiting = pixels, waiting, places
+        add_segment(gradient, trust, before, waiting, own, size, result)
 
 
 @njit(inline="always")
@@ -110,17 +130,18 @@ def _buffers(length):
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
-def _decode(low, high, size, at, fx, fy):
-    """Writes the number of the upper left texel of each place, and the weights of its right and lower neighbours."""
-    low, high = low.reshape(-1), high.reshape(-1)
+def _decode(low, high, start, count, size, places):
+    """Writes of so many codes the number of the upper left texel, and the weights of its right and lower neighbours."""
+    at, fx, fy = places
     width, height = np.float32(size[1] * CODE), np.float32(size[0] * CODE)
     right, down = np.float32(size[1] - 1), np.float32(size[0] - 1)
     last_x, last_y = np.int32(max(size[1] - 2, 0)), np.int32(max(size[0] - 2, 0))
-    stride = np.int32(size[1])
-    for i in range(len(high)):
-        upper = np.int32(high[i])
-        u = np.int32(low[np.uintp(2 * i)]) | np.int32((upper >> np.int32(4)) << np.int32(16))
-        v = np.int32(low[np.uintp(2 * i + 1)]) | np.int32((upper & np.int32(15)) << np.int32(16))
+    stride, start = np.int32(size[1]), np.uintp(start)
+    for number in range(count):
+        i = np.uintp(number)
+        upper = np.int32(high[start + i])
+        u = np.int32(low[TWO * (start + i)]) | np.int32((upper >> np.int32(4)) << np.int32(16))
+        v = _v(low, high, start + i)
         x = np.float32(u) * width - HALF
         y = np.float32(v) * height - HALF
         x = ZERO if x < ZERO else (right if x > right else x)
@@ -132,41 +153,44 @@ def _decode(low, high, size, at, fx, fy):
         at[i] = np.int32(row * stride) + column
 
 
+@njit(inline="always")
+@no_type_check
+def _v(low, high, i):
+    """The code of v at an unsigned index."""
+    return np.int32(low[TWO * i + ONE]) | np.int32((np.int32(high[i]) & np.int32(15)) << np.int32(16))
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
-def _spans(low, high, trust, height, spans):
+def _spans(low, high, trust, shape, height, spans):
     """Writes the first and the last texture row that the pixels of each segment touch; of none, an empty span."""
-    for strip in prange(-(-len(trust) // STRIP)):
-        for row in range(strip * STRIP, min((strip + 1) * STRIP, len(trust))):
-            _row_spans(low[row], high[row], trust[row], height, spans[row])
+    width, samples = shape
+    for strip in prange(-(-len(spans) // STRIP)):
+        for row in range(strip * STRIP, min((strip + 1) * STRIP, len(spans))):
+            for segment in range(spans.shape[1]):
+                start, count = row * width + segment * SEGMENT, min(SEGMENT, width - segment * SEGMENT)
+                least, most = _extremes(low, high, trust, start, count, samples)
+                spans[row, segment, 0] = tap(least, height)[0] if most >= 0 else height
+                spans[row, segment, 1] = min(tap(most, height)[0] + 1, height - 1) if most >= 0 else -1
 
 
 @njit(error_model="numpy")
 @no_type_check
-def _row_spans(low, high, trust, height, spans):
-    for segment in range(len(spans)):
-        own = slice(segment * SEGMENT, min((segment + 1) * SEGMENT, len(trust)))
-        least, most = _extremes(low[own].reshape(-1), high[own].reshape(-1), trust[own])
-        spans[segment, 0] = tap(least, height)[0] if most >= 0 else height
-        spans[segment, 1] = min(tap(most, height)[0] + 1, height - 1) if most >= 0 else -1
-
-
-@njit(error_model="numpy")
-@no_type_check
-def _extremes(low, high, trust):
+def _extremes(low, high, trust, start, count, samples):
     """The least and the largest code of v among pixels with trust; past the ends, the wrong way round, of none."""
-    least, most = np.int32(1 << 20), np.int32(-1)
-    samples = len(high) // len(trust)
+    least, most, start = np.int32(1 << 20), np.int32(-1), np.uintp(start)
     if samples == 1:
-        for i in range(len(trust)):
-            code = np.int32(low[np.uintp(2 * i + 1)]) | np.int32((np.int32(high[i]) & np.int32(15)) << np.int32(16))
+        for number in range(count):
+            i = start + np.uintp(number)
+            code = _v(low, high, i)
             least = min(least, code if trust[i] > 0 else np.int32(1 << 20))
             most = max(most, code if trust[i] > 0 else np.int32(-1))
         return least, most
-    for col in range(len(trust)):
-        if trust[col] > 0:
-            for i in range(col * samples, (col + 1) * samples):
-                code = np.int32(low[np.uintp(2 * i + 1)]) | np.int32((np.int32(high[i]) & np.int32(15)) << np.int32(16))
+    for number in range(count):
+        pixel = start + np.uintp(number)
+        if trust[pixel] > 0:
+            for sample in range(samples):
+                code = _v(low, high, pixel * np.uintp(samples) + np.uintp(sample))
                 least, most = min(least, code), max(most, code)
     return least, most
 

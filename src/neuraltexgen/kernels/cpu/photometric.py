@@ -14,6 +14,9 @@ from neuraltexgen.kernels.cpu.packed import STRIP
 FLAGS = {"contract", "reassoc", "nsz"}
 """Sums along a row may be vectorised. NaN keeps its meaning: a photo may hold it where it is not compared."""
 
+COMPARED = 16
+"""Photo rows of a strip that is compared: the row before and the one after it are computed once more."""
+
 POINTWISE, ACROSS, DOWN, SHARP_RENDER, SHARP_PHOTO = range(5)
 """The sums of a strip."""
 
@@ -65,7 +68,7 @@ def _compare_strip(strip, image, photo, trust, colour, weights, bends, every, gr
     pull = np.zeros((3, length), np.float32)  # of the pairs above, below and across
     slope = np.zeros(length, np.float32)
     total[:] = 0.0
-    first, end = strip * STRIP, min((strip + 1) * STRIP, height)
+    first, end = strip * COMPARED, min((strip + 1) * COMPARED, height)
     for row in range(first - 1, end + 1):
         here, above = row % 2, (row + 1) % 2
         if 0 <= row < height:

@@ -8,6 +8,8 @@ from typing import no_type_check
 import numpy as np
 from numba import njit, prange
 
+from neuraltexgen.kernels.cpu.blocks import HIGH, WIDE, next_run
+
 NEAR, FAR = np.float32(0.75), np.float32(0.25)
 
 
@@ -29,31 +31,50 @@ def add_doubled(coarse, fine):
                 )
 
 
+def halve_adjoint(fine: np.ndarray, coarse: np.ndarray) -> None:
+    """Writes the adjoint of the doubling applied to `fine` (2h 2w c) into `coarse` (h w c)."""
+    rows, cols = -(-coarse.shape[0] // HIGH), -(-coarse.shape[1] // WIDE)
+    halve_blocks(fine, np.ones((rows, cols), np.uint8), coarse)
+
+
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
-def halve_adjoint(fine, coarse):
-    """Writes the adjoint of the doubling applied to `fine` (2h 2w c) into `coarse` (h w c)."""
-    for row in prange(len(coarse)):
-        _halve_row(fine, row, coarse[row].reshape(-1))
+def halve_blocks(fine, blocks, coarse):
+    """The same where blocks of `coarse` are marked; the others stay as they are."""
+    for strip in prange(len(blocks)):
+        for row in range(strip * HIGH, min((strip + 1) * HIGH, len(coarse))):
+            start, end = next_run(blocks, strip, 0)
+            while start < end:
+                _halve_row(fine, row, start * WIDE, coarse[row, start * WIDE : end * WIDE].reshape(-1))
+                start, end = next_run(blocks, strip, end)
 
 
 @njit(fastmath={"contract"}, error_model="numpy")
 @no_type_check
-def _halve_row(fine, row, coarse):
-    """A border's value counts for the one beyond it too: that is where the doubling clamped."""
+def _halve_row(fine, row, start, coarse):
+    """From texel `start` on. A border's value counts for the one beyond it too: that is where the doubling clamped."""
     channels, last = fine.shape[2], len(fine) - 1
+    line = np.empty(2 * len(coarse) + 2 * channels, np.float32)
+    first, end = 2 * start * channels, 2 * start * channels + 2 * len(coarse)
+    width = fine.shape[1] * channels
     above, below = fine[max(2 * row - 1, 0)].reshape(-1), fine[min(2 * row + 2, last)].reshape(-1)
     upper, lower = fine[2 * row].reshape(-1), fine[2 * row + 1].reshape(-1)
-    line = np.empty(len(upper) + 2 * channels, np.float32)
-    inner = line[channels:-channels]
-    for i in range(len(upper)):
-        inner[i] = FAR * (above[i] + below[i]) + NEAR * (upper[i] + lower[i])
-    line[:channels] = inner[:channels]
-    line[-channels:] = inner[-channels:]
+    _halve_down(above[first:end], upper[first:end], lower[first:end], below[first:end], line[channels:-channels])
+    left, right = max(first - channels, 0), min(end, width - channels)
+    for at, edge in ((left, line[:channels]), (right, line[-channels:])):
+        own = slice(at, at + channels)
+        _halve_down(above[own], upper[own], lower[own], below[own], edge)
     if channels == 3:  # a constant lets LLVM unroll the inner loop
         _gather(line, 3, coarse)
     else:
         _gather(line, channels, coarse)
+
+
+@njit(fastmath={"contract"}, error_model="numpy")
+@no_type_check
+def _halve_down(above, upper, lower, below, line):
+    for i in range(len(line)):
+        line[i] = FAR * (above[i] + below[i]) + NEAR * (upper[i] + lower[i])
 
 
 @njit(inline="always")

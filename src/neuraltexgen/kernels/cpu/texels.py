@@ -33,23 +33,24 @@ SEGMENT = 32
 
 FLAGS = {"contract"}
 
-EIGHT = np.uintp(8)
+ONE, TWO, THREE, EIGHT = (np.uintp(number) for number in (1, 2, 3, 8))
 """Unsigned sums index without a test for negative numbers."""
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
-def read_row(texture, size, at, fx, fy, trust, image):
+def read_row(texture, size, places, trust, image):
     """Writes each pixel's mean lookup into `image` (w c), 0 where its trust is 0."""
+    at, fx, fy = places
     channels, samples = np.uintp(size[2]), len(at) // len(trust)
     right, down = steps(size)
     if size[2] == 3:
-        _read_three(texture, right, down, at, fx, fy, trust, image)
+        _read_three(texture, right, down, places, trust, image)
         return
     share = np.float32(1.0 / samples)
     for col in range(len(trust)):
         if col % SEGMENT == 0:
-            _fetch_to_read(texture, channels, down, at[(col + SEGMENT) * samples : (col + 2 * SEGMENT) * samples])
+            _fetch_to_read(texture, channels, down, at, (col + SEGMENT) * samples, SEGMENT * samples)
         for k in range(size[2]):
             total = ZERO
             if trust[col] > 0:
@@ -58,27 +59,33 @@ def read_row(texture, size, at, fx, fy, trust, image):
             image[col, k] = share * total
 
 
+@njit(error_model="numpy")
+@no_type_check
+def fetch_segment(places, count, size, result):
+    """Brings the texels that so many samples look at near, to be written to; every other one, which is near enough."""
+    channels, down = np.uintp(size[2]), steps(size)[1]
+    for i in range(0, count, 2):
+        a = np.uintp(places[0][i]) * channels
+        fetch_to_write(result, a)
+        fetch_to_write(result, a + down)
+
+
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
-def add_segment(gradient, trust, at, fx, fy, own, size, result):
-    """Adds the pixels' gradient (w c) to the texels in the rows from own[0] to own[1] that they look at."""
-    samples, channels = len(at) // SEGMENT, np.uintp(size[2])
-    right, down = steps(size)
+def add_segment(gradient, trust, pixels, places, own, size, result):
+    """Adds the gradient of `pixels`, (first, how many) of flat arrays, to the texels in the rows from own[0] to own[1]
+    that they look at."""
     first, end = np.uintp(own[0] * size[1] * size[2]), np.uintp(own[1] * size[1] * size[2])
-    _fetch_to_write(result, channels, down, at[: len(trust) * samples], first, end)
-    if size[2] == 3 or size[2] == 4:
-        _add_vectors(gradient, trust, at, fx, fy, (first, end), right, down, result)
-        return
-    share = np.float32(1.0 / samples)
-    for col in range(len(trust)):
-        if trust[col] == 0:
-            continue
-        for i in range(col * samples, (col + 1) * samples):
-            a = np.uintp(at[i]) * channels
-            if first <= a < end:
-                _add_pair(result, a, right, WHOLE - fy[i], fx[i], share, gradient[col])
-            if first <= a + down < end:
-                _add_pair(result, a + down, right, fy[i], fx[i], share, gradient[col])
+    right, down = steps(size)
+    texels = (first, end, right, down)
+    if size[2] == 3:  # a constant lets LLVM unroll
+        _add_vectors(gradient, trust, pixels, places, texels, 3, result)
+    elif size[2] == 4:
+        _add_vectors(gradient, trust, pixels, places, texels, 4, result)
+    elif size[2] == 1:
+        _add_values(gradient, trust, pixels, places, texels, 1, result)
+    else:
+        _add_values(gradient, trust, pixels, places, texels, size[2], result)
 
 
 @njit
@@ -91,12 +98,13 @@ def steps(size):
 
 @njit(fastmath=FLAGS, error_model="numpy")
 @no_type_check
-def _read_three(texture, right, down, at, fx, fy, trust, image):
+def _read_three(texture, right, down, places, trust, image):
+    at, fx, fy = places
     samples, three = len(at) // len(trust), np.uintp(3)
     last = np.uintp(len(texture) - 8) if len(texture) >= 8 and right > 0 else np.uintp(0)
     for col in range(len(trust)):
         if col % SEGMENT == 0:
-            _fetch_to_read(texture, three, down, at[(col + SEGMENT) * samples : (col + 2 * SEGMENT) * samples])
+            _fetch_to_read(texture, three, down, at, (col + SEGMENT) * samples, SEGMENT * samples)
         total = vector_of((ZERO, ZERO, ZERO, ZERO))
         if trust[col] > 0:
             for sample in range(samples):
@@ -116,38 +124,63 @@ def _read_three(texture, right, down, at, fx, fy, trust, image):
         image[col, 0], image[col, 1], image[col, 2] = red, green, blue
 
 
-@njit(fastmath=FLAGS, error_model="numpy")
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
 @no_type_check
-def _add_vectors(gradient, trust, at, fx, fy, own, right, down, result):
+def _add_vectors(gradient, trust, pixels, places, texels, count, result):
     """Of three or four channels: both texels of a row are one vector, whose values beyond them get 0 added."""
-    (first, end), samples, channels = own, len(at) // SEGMENT, gradient.shape[1]
-    share, last = np.float32(1.0 / samples), end - EIGHT if end >= first + EIGHT and right > 0 else np.uintp(0)
-    one, none = WHOLE, ZERO
+    (at, fx, fy), (first, end, right, down) = places, texels
+    channels, samples = np.uintp(count), len(at) // SEGMENT
+    # Vectors want two rows and two columns, and their own rows' ends at a distance.
+    last = end - EIGHT if end >= first + EIGHT and right > 0 and down > 0 else np.uintp(0)
+    share, one, none = np.float32(1.0 / samples), WHOLE, ZERO
     near = vector_of((one, one, one, one, none, none, none, none))
     far = vector_of((-one, -one, -one, -one, one, one, one, one))
-    if channels == 3:
+    if count == 3:
         near = vector_of((one, one, one, none, none, none, none, none))
         far = vector_of((-one, -one, -one, one, one, one, none, none))
-    for col in range(len(trust)):
-        if trust[col] == 0:
+    for col in range(pixels[1]):
+        pixel = np.uintp(pixels[0]) + np.uintp(col)
+        if trust[pixel] == 0:
             continue
-        red, green, blue = share * gradient[col, 0], share * gradient[col, 1], share * gradient[col, 2]
+        g = pixel * channels
+        red, green, blue = share * gradient[g], share * gradient[g + ONE], share * gradient[g + TWO]
         pair = vector_of((red, green, blue, red, green, blue, none, none))
-        if channels == 4:
-            other = share * gradient[col, 3]
+        if count == 4:
+            other = share * gradient[g + THREE]
             pair = vector_of((red, green, blue, other, red, green, blue, other))
         for sample in range(samples):
             i = np.uintp(col * samples + sample)
-            a = np.uintp(at[i]) * np.uintp(channels)
+            a = np.uintp(at[i]) * channels
             if first <= a < last and a + down < last:
                 shares = times(add_product(near, fx[i], far), pair)
-                store(result, a, add_product(load8(result, a), WHOLE - fy[i], shares))
-                store(result, a + down, add_product(load8(result, a + down), fy[i], shares))
+                above, below = load8(result, a), load8(result, a + down)
+                store(result, a, add_product(above, WHOLE - fy[i], shares))
+                store(result, a + down, add_product(below, fy[i], shares))
                 continue
             if first <= a < end:
-                _add_pair(result, a, right, WHOLE - fy[i], fx[i], share, gradient[col])
+                _add_pair(result, a, right, (WHOLE - fy[i], fx[i], share), gradient, g, channels)
             if first <= a + down < end:
-                _add_pair(result, a + down, right, fy[i], fx[i], share, gradient[col])
+                _add_pair(result, a + down, right, (fy[i], fx[i], share), gradient, g, channels)
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@no_type_check
+def _add_values(gradient, trust, pixels, places, texels, count, result):
+    """Of any number of channels."""
+    (at, fx, fy), (first, end, right, down) = places, texels
+    channels, samples = np.uintp(count), len(at) // SEGMENT
+    share = np.float32(1.0 / samples)
+    for col in range(pixels[1]):
+        pixel = np.uintp(pixels[0]) + np.uintp(col)
+        if trust[pixel] == 0:
+            continue
+        for sample in range(samples):
+            i = np.uintp(col * samples + sample)
+            a = np.uintp(at[i]) * channels
+            if first <= a < end:
+                _add_pair(result, a, right, (WHOLE - fy[i], fx[i], share), gradient, pixel * channels, channels)
+            if first <= a + down < end:
+                _add_pair(result, a + down, right, (fy[i], fx[i], share), gradient, pixel * channels, channels)
 
 
 @njit(inline="always")
@@ -160,30 +193,21 @@ def _mix(texture, a, right, down, u, v):
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
 @no_type_check
-def _add_pair(result, a, right, weight, u, share, gradient):
+def _add_pair(result, a, right, weights, gradient, g, channels):
     """In the order of the vectors' products: a texel's sum is the same, whichever way it was made."""
+    weight, u, share = weights
     near = WHOLE - u
-    for k in range(len(gradient)):
-        value, place = share * gradient[k], a + np.uintp(k)
+    for k in range(channels):
+        k = np.uintp(k)
+        value, place = share * gradient[g + k], a + k
         result[place] += weight * (near * value)
         result[place + right] += weight * (u * value)
 
 
 @njit(error_model="numpy")
 @no_type_check
-def _fetch_to_read(texture, channels, down, at):
-    for i in range(len(at)):
+def _fetch_to_read(texture, channels, down, at, start, count):
+    for i in range(start, min(start + count, len(at))):
         a = np.uintp(at[i]) * channels
         fetch_to_read(texture, a)
         fetch_to_read(texture, a + down)
-
-
-@njit(error_model="numpy")
-@no_type_check
-def _fetch_to_write(result, channels, down, at, first, end):
-    for i in range(len(at)):
-        a = np.uintp(at[i]) * channels
-        if first <= a < end:
-            fetch_to_write(result, a)
-        if first <= a + down < end:
-            fetch_to_write(result, a + down)
