@@ -45,7 +45,7 @@ class BandViews(Views):
     """Views as they see a band; see `crop_view`. `beyond`: for these views."""
 
     def __init__(self, views: Views, band: Band, beyond: Beyond) -> None:
-        super().__init__(views.files, views.device, 0, hidden=views.hidden)
+        super().__init__(views.files, views.device, 0, hidden=views.hidden, corrections=views.corrections)
         self._whole, self._band, self._beyond = views, band, beyond
 
     def __getitem__(self, index: int) -> FitView:

@@ -18,7 +18,7 @@ from torch import Tensor
 from neuraltexgen.band_views import Band, BandViews, Beyond, pixels_in_bands
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.files import content_key, plain, write_text
-from neuraltexgen.fit import Beside, FitResult, fit
+from neuraltexgen.fit import Beside, Exposures, FitResult, fit
 from neuraltexgen.kernels.sample import render, splat
 from neuraltexgen.recipes import FitSettings, fit_bytes, views_per_step
 from neuraltexgen.scene import Mesh
@@ -80,16 +80,22 @@ def fit_in_bands(
     folder: Path,
     progress: Progress = no_progress,
     mesh: Mesh | None = None,
+    exposures: Exposures | None = None,
 ) -> FitResult:
     """What `fit` gives, with texture and weight as files in `folder`, mapped into memory, and colours within [0, 1].
 
     The history is the reduced fit's. Sharpness weighs views within each band, since at the reduced size near and far
     photos would differ by it, so `view_weights` are 1. A killed run goes on with the band that it was at. `mesh`: its
-    seams are tied. Raises what `fit` raises; ConfigError: a batch of all views, which no band has.
+    seams are tied. `exposures`: known ones, see `fit.Beside`. Raises what `fit` raises; ConfigError: a batch of all
+    views, which no band has.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    small = _reduced(views, settings, banding, folder, progress, mesh)
-    joined = _Joined(folder, settings, content_key(plain(asdict(settings)), plain(asdict(banding)), views.key()))
+    beside = Beside(exposures=exposures)
+    small = _reduced(views, settings, banding, folder, progress, mesh, beside)
+    known = [] if exposures is None else [content_key(*exposures)]
+    joined = _Joined(
+        folder, settings, content_key(plain(asdict(settings)), plain(asdict(banding)), views.key(), *known)
+    )
     bands = _bands(settings.texture.size[0], banding.rows)
     if joined.done == 0:
         joined.begin(small.texture, banding.reduction)
@@ -214,7 +220,13 @@ class _Joined:
 
 
 def _reduced(
-    views: Views, settings: FitSettings, banding: Banding, folder: Path, progress: Progress, mesh: Mesh | None
+    views: Views,
+    settings: FitSettings,
+    banding: Banding,
+    folder: Path,
+    progress: Progress,
+    mesh: Mesh | None,
+    beside: Beside,
 ) -> FitResult:
     if settings.batch == 0:
         raise ConfigError("a fit in bands can't take all photos in one step", fix="--batch 4, or more --memory")
@@ -222,7 +234,7 @@ def _reduced(
     size = (height // banding.reduction, width // banding.reduction)
     seams = None if mesh is None else find_seam_tie(mesh, size)
     small = replace(settings, texture=replace(settings.texture, size=size), sharpness_power=0.0)
-    return fit(views, small, progress, folder / "reduced.pt", beside=Beside(seams=seams))
+    return fit(views, small, progress, folder / "reduced.pt", beside=replace(beside, seams=seams))
 
 
 def _bands(rows: int, each: int) -> list[Band]:

@@ -1,7 +1,8 @@
 """Per-view exposure and white balance: a gain and an offset per channel, fitted in closed form beside the texture."""
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 RIDGE = 1e-6
@@ -50,6 +51,10 @@ class ViewColours:
     def __init__(self, views: int, channels: int, device: torch.device) -> None:
         self.gains = torch.ones(views, channels, device=device)
         self.offsets = torch.zeros(views, channels, device=device)
+
+    def hold(self, gains: Float32[np.ndarray, "v c"], offsets: Float32[np.ndarray, "v c"]) -> None:
+        """Takes gains and offsets that are known."""
+        self.gains, self.offsets = (torch.from_numpy(part).to(self.gains) for part in (gains, offsets))
 
     def of(self, view: int) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
         """Gain and offset of a view."""

@@ -65,19 +65,24 @@ class FitResult:
     history: tuple[PassRecord, ...] = field(default=())
 
 
+Exposures = tuple[Float32[np.ndarray, "v c"], Float32[np.ndarray, "v c"]]
+"""Gains and offsets, per view and channel."""
+
+
 @dataclass(frozen=True, eq=False)
 class Beside:
     """What a fit may be given beside its views.
 
     `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network. `seams`: places
     that show one surface point, drawn together by the settings' `seam_weight`. `weights`: per view, how much its loss
-    counts, beside what its sharpness says.
+    counts, beside what its sharpness says. `exposures`: gains and offsets per view and channel, which are then held.
     """
 
     start: FitResult | None = None
     memory: NetworkMemory | None = None
     seams: SeamTie | None = None
     weights: Float32[np.ndarray, " v"] | None = None
+    exposures: Exposures | None = None
 
 
 def fit(
@@ -129,6 +134,9 @@ class _Run:
             self.texture.set(torch.from_numpy(start.texture))
             self.colours.gains = torch.from_numpy(start.gains).to(views.device)
             self.colours.offsets = torch.from_numpy(start.offsets).to(views.device)
+        self.held, self.exposed = beside.exposures, settings.exposure and beside.exposures is None
+        if beside.exposures is not None:
+            self.colours.hold(*beside.exposures)
         self.start_key = None if start is None else content_key(start.texture, start.gains, start.offsets)
         eps = 1e-8 if settings.damping is None else settings.damping * self.pixel
         self.descent = PyramidDescent(self.texture, settings.betas, eps, settings.regulariser)
@@ -145,12 +153,12 @@ class _Run:
     def _look_around(self) -> Tensor | None:
         """The texels that views share, if exposures ask for them; on the CPU the optimiser is told what is seen."""
         restricted = self.views.device.type == "cpu" and not self.views.taps  # footprints look wider
-        if not (self.settings.exposure or restricted):
+        if not (self.exposed or restricted):
             return None
         looks = looked_texels(self.views, self.settings.texture.size)
         if restricted:
             self.descent.step_only(blocks_to_step(looks, self.seams if self.settings.seam_weight > 0 else None))
-        return looks.shared if self.settings.exposure else None
+        return looks.shared if self.exposed else None
 
     def _stack(self) -> StackedViews | None:
         """The views as passes without a wait take them: where all lie on CUDA, and kernels know the losses."""
@@ -173,7 +181,7 @@ class _Run:
             raise FitError(
                 f"the loss is not finite in pass {number + 1}", fix="a smaller --learning-rate, or check --loss"
             )
-        if self.settings.exposure:
+        if self.exposed:
             self.texture.recolour(*self.colours.fix_gauge())
         self.descent.compose()  # as a run that is taken up after this pass does
         seconds = time.monotonic() - self._started
@@ -192,7 +200,7 @@ class _Run:
 
     def _stacked_pass(self, number: int, order: list[int], weights: Tensor, stacked: StackedViews) -> float:
         """The same for views on the GPU."""
-        exposed = self.settings.exposure and number >= EXPOSURE_FROM
+        exposed = self.exposed and number >= EXPOSURE_FROM
         measured = self.settings.sharpness_power > 0 and number >= SHARPNESS_FROM
         stacked.begin(Plan(order, self.batch, weights, exposed, measured), self.colours)
         for step in range(self.steps_per_pass):
@@ -298,6 +306,7 @@ class _Run:
         seams = None if self.seams is None else content_key(self.seams.uv)
         beside = [seams] if bool((self.given == 1).all()) else [seams, self.given.numpy()]
         beside += [self.views.taps] if self.views.taps else []
+        beside += [] if self.held is None else [content_key(*self.held)]
         return content_key(plain(asdict(self.settings)), self.objective.key(), views, self.start_key, *beside)
 
     @torch.no_grad()

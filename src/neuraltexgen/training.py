@@ -14,6 +14,7 @@ from torch import Tensor
 from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
 from neuraltexgen.direct import can_solve, solve
 from neuraltexgen.direct.start import stride_for
+from neuraltexgen.equalise import Equalised
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels, shown
 from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
@@ -22,11 +23,12 @@ from neuraltexgen.lookups import TAPS, Sampling
 from neuraltexgen.losses import NetworkMemory, needs_network
 from neuraltexgen.machine import BASELINE, LEAST_STEP, choose_device, memory_budget, network_memory, view_budget
 from neuraltexgen.metrics import Score, mean_score
+from neuraltexgen.readied import Readying, ready
 from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import StyleSettings, check, stylise
-from neuraltexgen.transients import Transients, find_transients
+from neuraltexgen.transients import Transients
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views, load_view
 
@@ -45,6 +47,7 @@ sub-pixel detail that several photos share has room."""
 class TrainSettings:
     """`texture_size`: side of a page in texels, None to choose it from the photos. `holdout`: see `holdout.held_out`.
 
+    `fall_off`: divide out what light a lens loses towards its corners, where the photos show it (needs `fit.exposure`).
     `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
     scoring, and keep that. `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None
     for half the machine's. `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole
@@ -54,6 +57,7 @@ class TrainSettings:
     fit: FitSettings = FitSettings()
     texture_size: int | None = None
     holdout: str = "8"
+    fall_off: bool = True
     transients: bool = False
     final_fit: bool = False
     style: StyleSettings | None = None
@@ -70,6 +74,7 @@ class Trained:
     `settings`: with the texture size and the solver in force. `train`, `held`: indices of the views. `seen`: texels
     that a training view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after
     the colour fit, mean sharpness) of the held-out views. `transients`: what was left out of the photos fitted.
+    `equalised`: the exposures that were found before the fit.
     """
 
     settings: TrainSettings
@@ -81,6 +86,7 @@ class Trained:
     scores: tuple[ViewScore, ...]
     curve: tuple[tuple[int, float, float], ...]
     transients: Transients | None = None
+    equalised: Equalised | None = None
 
     @property
     def fitted(self) -> tuple[int, ...]:
@@ -133,12 +139,14 @@ def train_and_score(
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
-    views, found = _without_transients(settings, views, train, progress, clock)
+    readied = ready(views, train, _readying(settings), clock.stage, progress)
+    views = readied.views
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
-        beside = Beside(memory=memory)
+        known = readied.exposures()
+        beside = Beside(memory=memory, exposures=known)
         if banding is not None:
-            result = fit_in_bands(views.subset(train), settings.fit, banding, cache / "bands", progress, mesh)
+            result = fit_in_bands(views.subset(train), settings.fit, banding, cache / "bands", progress, mesh, known)
         else:
             seams = None if mesh is None else find_seam_tie(mesh, settings.fit.texture.size)
             beside = replace(beside, seams=seams)
@@ -150,18 +158,20 @@ def train_and_score(
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
         every = tuple(sorted((*train, *held)))
-        views, found = _without_transients(settings, views, every, progress, clock)
+        readied = ready(views, every, _readying(settings), clock.stage, progress)
+        views, beside = readied.views, replace(beside, exposures=readied.exposures())
+        chosen = views.subset(every)
         with clock.stage("final fit"):
             if banding is not None:
-                result = fit_in_bands(views.subset(every), settings.fit, banding, cache / "final", progress, mesh)
+                result = fit_in_bands(chosen, settings.fit, banding, cache / "final", progress, mesh, beside.exposures)
             else:
-                result = solver(views.subset(every), settings.fit, progress, cache / "final.pt", beside=beside)
+                result = solver(chosen, settings.fit, progress, cache / "final.pt", beside=beside)
     if settings.style is not None:
         fitted = views.subset(tuple(sorted((*train, *held))) if settings.final_fit else train)
         with clock.stage("style"):
             result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", beside=beside)
     seen = watch.seen.cpu().numpy()
-    return Trained(settings, views, train, held, result, seen, scores, curve, found)
+    return Trained(settings, views, train, held, result, seen, scores, curve, readied.transients, readied.equalised)
 
 
 def automatic_size(footprints: Sequence[float], levels: int, pages: int = 1) -> int:
@@ -220,15 +230,8 @@ class _Watch:
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 
-def _without_transients(
-    settings: TrainSettings, views: Views, fitted: Sequence[int], progress: Progress, clock: Clock
-) -> tuple[Views, Transients | None]:
-    """The views without what stands in one of `fitted` alone, and what that is; as they are if it is not asked for."""
-    if not settings.transients:
-        return views, None
-    with clock.stage("transients"):
-        found = find_transients(views.hiding({}).subset(fitted), settings.fit.texture.size, progress)
-    return views.hiding({views.files[i]: mask for i, mask in zip(fitted, found.masks, strict=True)}), found
+def _readying(settings: TrainSettings) -> Readying:
+    return Readying(settings.fit.texture.size, settings.fit.exposure, settings.fall_off, settings.transients)
 
 
 def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainSettings:

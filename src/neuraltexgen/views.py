@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8, UInt16
 from torch import Tensor
 
 from neuraltexgen.errors import FitError
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.files import content_key, whole_file
 from neuraltexgen.kernels.packed import (
     Places,
@@ -34,6 +35,10 @@ from neuraltexgen.types import Mask
 
 FIELDS = ("photo", "low", "high", "seen_bits", "trust")
 """The tensors of a FitView, as they are held and cached."""
+
+BRIGHTEST, DOUBTED = 253.5 / 255, 0.1
+"""Values from here on may be clipped; what is left of such a pixel's confidence where a photo's bright pixels are
+doubted: enough where no other photo looks, and little beside another one."""
 
 READERS = 3
 """Views that are loaded at the same time."""
@@ -102,6 +107,18 @@ class FitView:
         """The view without confidence in masked pixels."""
         return replace(self, trust=torch.where(mask, torch.zeros_like(self.trust), self.trust))
 
+    def corrected(self, correction: Correction) -> "FitView":
+        """The view as `Correction` says: its photo as floats where a fall-off is divided out, its confidence less."""
+        photo, confidence = self.colours(), self.confidence
+        if correction.doubt_bright:
+            clipped = (photo > BRIGHTEST).any(dim=2)
+            confidence = torch.where(clipped, DOUBTED * confidence, confidence)
+        if not correction.fall_off.coefficients:
+            return replace(self, trust=pack_share(confidence))
+        left = correction.fall_off.plane(*self.trust.shape).to(photo)
+        # A difference is what it was in the photo, so noise that was divided too does not count more than elsewhere.
+        return replace(self, photo=photo / left[..., None], trust=pack_share((left * confidence).clamp(max=1)))
+
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors."""
@@ -125,7 +142,7 @@ class Views(Sequence[FitView]):
     """Cached views on a device: held there while they fit into `budget` bytes, loaded again each time beyond that.
 
     `taps`: how their samples look, see `lookups`. `hidden`: per file a mask of pixels that get no confidence, at the
-    photo's size or a fraction of it.
+    photo's size or a fraction of it. `corrections`: per file what is put right in its photo.
     """
 
     def __init__(
@@ -135,13 +152,15 @@ class Views(Sequence[FitView]):
         budget: int,
         taps: int = 0,
         hidden: Mapping[Path, Mask] | None = None,
+        corrections: Mapping[Path, Correction] | None = None,
     ) -> None:
         self.files = tuple(files)
         self.device = device
         self.budget = budget
         self.taps = taps
         self.hidden = hidden or {}
-        self._shelf = _Shelf(budget, self.hidden)
+        self.corrections = corrections or {}
+        self._shelf = _Shelf(budget, self.hidden, self.corrections)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -172,26 +191,32 @@ class Views(Sequence[FitView]):
 
     def subset(self, indices: Sequence[int]) -> "Views":
         """The views of some indices; what is in memory, and the budget for it, is shared with this one."""
-        part = Views([self.files[i] for i in indices], self.device, 0, self.taps, self.hidden)
+        part = Views([self.files[i] for i in indices], self.device, 0, self.taps, self.hidden, self.corrections)
         part._shelf = self._shelf
         return part
 
     def hiding(self, masks: Mapping[Path, Mask]) -> "Views":
         """The same views without confidence in masked pixels; they are loaded anew, within the same budget."""
-        return Views(self.files, self.device, self.budget, self.taps, masks)
+        return Views(self.files, self.device, self.budget, self.taps, masks, self.corrections)
+
+    def correcting(self, corrections: Mapping[Path, Correction]) -> "Views":
+        """The same views with photos put right; they are loaded anew, within the same budget."""
+        return Views(self.files, self.device, self.budget, self.taps, self.hidden, corrections)
 
     def key(self) -> list[str]:
         """What of the views decides how a fit to them goes on: for checkpoints."""
         hidden = [self.hidden[path] for path in self.files if path in self.hidden]
-        return [*(path.name for path in self.files), *([content_key(*hidden)] if hidden else [])]
+        corrected = [asdict(self.corrections[path]) for path in self.files if path in self.corrections]
+        beside = [content_key(*part) for part in (hidden, corrected) if part]
+        return [*(path.name for path in self.files), *beside]
 
 
 class _Shelf:
     """Loaded views by file, as many as a budget of bytes allows: the first ones asked for stay."""
 
-    def __init__(self, budget: int, hidden: Mapping[Path, Mask]) -> None:
+    def __init__(self, budget: int, hidden: Mapping[Path, Mask], corrections: Mapping[Path, Correction]) -> None:
         self._left = budget
-        self._hidden = hidden
+        self._hidden, self._corrections = hidden, corrections
         self._held: dict[Path, FitView] = {}
         self._lock = Lock()
 
@@ -204,6 +229,8 @@ class _Shelf:
         view = load_view(path)
         if path in self._hidden:
             view = view.without(spread_mask(self._hidden[path], view.photo.shape[:2]))
+        if path in self._corrections:
+            view = view.corrected(self._corrections[path])
         view = view.to(device)
         with self._lock:
             if path not in self._held and view.nbytes <= self._left:

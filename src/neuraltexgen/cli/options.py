@@ -111,6 +111,8 @@ class Fitting:
     """The regulariser's weight for each pyramid level, finest first; as many levels as numbers."""
     exposure: bool = True
     """Fit a gain and an offset per photo and channel (the published recipe has none)."""
+    fall_off: bool = True
+    """Divide out the light that a lens loses towards the corners, where the photos show it; only with exposures."""
     sharpness_power: float | None = None
     """How strongly sharper photos count more; 0 is off."""
     seam_weight: float | None = None

@@ -20,7 +20,7 @@ from neuraltexgen.checkpoint import load_state, save_state
 from neuraltexgen.colour import EXPOSURE_PRIOR, ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
 from neuraltexgen.direct.start import Exposures, photos_mean
-from neuraltexgen.direct.system import System, planes, texels
+from neuraltexgen.direct.system import System
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
@@ -101,6 +101,9 @@ class _Rounds:
             self.texture = torch.from_numpy(beside.start.texture).to(views.device)
             self.colours.gains = torch.from_numpy(beside.start.gains).to(views.device)
             self.colours.offsets = torch.from_numpy(beside.start.offsets).to(views.device)
+        self.exposed = settings.exposure and beside.exposures is None
+        if beside.exposures is not None:
+            self.colours.hold(*beside.exposures)
         self.sharpness = torch.zeros(len(views))  # 0: not measured yet
         self.history: list[PassRecord] = []
         self.scratch = Scratch()
@@ -110,7 +113,7 @@ class _Rounds:
 
     def one_round(self, number: int) -> None:
         """Looks at all photos at the present texture, and takes the step that the gathered curvature proposes."""
-        if self.settings.exposure and self.exposures is None:
+        if self.exposed and self.exposures is None:
             self.exposures = Exposures(self.views, self.settings.texture.size, self.settings.texture.channels)
         if number == 0:
             self._begin()
@@ -122,7 +125,7 @@ class _Rounds:
             sums = Gathered.empty(self.texture[..., part], self.plan[number])
             loss = self._look(Looking(self.colours, weights, self.terms, part), sums, number if part.start == 0 else 0)
             self._step(sums, part)
-        if self.settings.exposure:
+        if self.exposed:
             gain, offset = self.colours.fix_gauge()
             self.texture.mul_(gain).add_(offset)
         self.history.append(PassRecord(number + 1, loss, time.monotonic() - self._started))
@@ -176,11 +179,9 @@ class _Rounds:
             self.system = System.gathered(sums.stencil, self.settings.smoothness, self.beside.seams, tie)
         if self.system is None:
             raise ValueError("a round without curvature has none to go on with")
-        present, right = planes(self.texture[..., part]), planes(sums.gradient)
-        step = torch.zeros_like(right)
-        self.system.subtract_penalty(present, right)
-        self.system.solve(right, step, STEPS, TOLERANCE)
-        self.texture[..., part] = texels(present.add_(step))
+        texture = self.texture[..., part].contiguous()
+        self.system.improve(texture, sums.gradient, STEPS, TOLERANCE)
+        self.texture[..., part] = texture
 
     def save(self, path: Path | None) -> None:
         """Writes the state, unless the next round goes on with this one's curvature, which is not kept."""
@@ -211,7 +212,8 @@ class _Rounds:
         views, start, seams = self.views.key(), self.beside.start, self.beside.seams
         begun = None if start is None else content_key(start.texture, start.gains, start.offsets)
         tied = content_key(seams.uv) if seams else None
-        return content_key("direct", plain(asdict(self.settings)), views, begun, tied)
+        held = [content_key(*self.beside.exposures)] if self.beside.exposures else []
+        return content_key("direct", plain(asdict(self.settings)), views, begun, tied, *held)
 
     def result(self) -> FitResult:
         """The texture so far, and what was fitted beside it."""

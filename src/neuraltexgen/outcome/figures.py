@@ -9,7 +9,7 @@ import torch
 
 from neuraltexgen.explain.words import texel_figures, transient_figures
 from neuraltexgen.files import plain
-from neuraltexgen.outcome.words import exposure_rows, fitted_names
+from neuraltexgen.outcome.words import exposure_rows, fall_off_figures, fitted_names
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.refine.words import camera_figures
 
@@ -66,6 +66,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": weight}
                 for name, gain, offset, weight in exposure_rows(outcome)
             ],
+            "fall_off": fall_off_figures(outcome),
             "seconds": outcome.seconds,
         }
     )

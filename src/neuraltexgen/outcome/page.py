@@ -146,7 +146,7 @@ def _exposure_table(outcome: Outcome) -> Table:
     channels = range(outcome.trained.result.gains.shape[1])
     names = "RGB" if len(channels) == 3 else "".join(str(i) for i in channels)
     columns = ("view", *(f"gain {names[i]}" for i in channels), *(f"offset {names[i]}" for i in channels), "weight")
-    note = "A photo shows gain x texture + offset. Weight: how much the photo counts, by its sharpness."
+    note = "A photo shows gain x fall-off x texture + offset. Weight: how much the photo counts, by its sharpness."
     return Table("Exposure per view", columns, rows, note)
 
 

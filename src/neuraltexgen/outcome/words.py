@@ -1,5 +1,7 @@
 """A run's outcome in words: the lines that the command line prints, and what the report and the figures share."""
 
+from typing import Any
+
 import numpy as np
 
 from neuraltexgen.metrics import Score
@@ -22,6 +24,9 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
         ("seams", f"{255 * outcome.seam_step:.2f} of 255 colour levels between their two sides"),
     ]
     rows.append(("fitted by", solver_words(outcome)))
+    for lens in fall_off_figures(outcome):
+        size = f"{lens['width']} x {lens['height']}"
+        rows.append(("fall-off", f"corners of {size} photos get {lens['corner']:.0%} of the centre's values"))
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)
     rows += camera_rows(outcome.refined, outcome.aligned)
@@ -57,6 +62,16 @@ def texture_words(outcome: Outcome, by: str) -> str:
 def fitted_names(outcome: Outcome) -> list[str]:
     """The names of the photos that the texture was fitted to."""
     return [outcome.scene.views[i].name for i in outcome.trained.fitted]
+
+
+def fall_off_figures(outcome: Outcome) -> list[dict[str, Any]]:
+    """Per size of photos the fall-off that was divided out of them; none where none was found."""
+    found = outcome.trained.equalised
+    fall_offs = {} if found is None else found.fall_offs
+    return [
+        {"width": width, "height": height, "coefficients": list(fall_off.coefficients), "corner": fall_off.corner}
+        for (height, width), fall_off in fall_offs.items()
+    ]
 
 
 def exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float]]:

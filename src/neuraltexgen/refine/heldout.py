@@ -1,6 +1,6 @@
 """Held-out views scored where the finished texture says that they stand, beside where their capture says so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from neuraltexgen.evaluate import ViewScore, score_view
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.refine.align import Aligned, Aligner
 from neuraltexgen.refine.through_mesh import ThroughMesh
@@ -74,14 +75,22 @@ def align_views(
 
 
 def score_aligned(
-    aligned: AlignedViews, texture: Image, seen: Mask, fitted: Views, progress: Progress = no_progress
+    aligned: AlignedViews,
+    texture: Image,
+    seen: Mask,
+    fitted: Views,
+    progress: Progress = no_progress,
+    corrections: Mapping[str, Correction] | None = None,
 ) -> AlignedScores:
     """The figures of the aligned views, as `score_view` gives them. `seen`: texels that training views see; `fitted`:
-    views of the texture's own fit, whose device and sampling are taken.
+    views of the texture's own fit, whose device and sampling are taken. `corrections`: by name, what is put right in a
+    view's photo.
     """
     device = fitted.device
     texels = torch.from_numpy(np.ascontiguousarray(texture)).to(device)
-    known, views = torch.from_numpy(seen).to(device), Views(aligned.paths, device, 0, fitted.taps)
+    given = corrections or {}
+    right = {path: given[view.name] for path, view in zip(aligned.paths, aligned.views) if view.name in given}
+    known, views = torch.from_numpy(seen).to(device), Views(aligned.paths, device, 0, fitted.taps, corrections=right)
     return AlignedScores(
         aligned, tuple(score_view(texels, views[i], known) for i in progress(range(len(views)), "score", len(views)))
     )

@@ -10,6 +10,7 @@ from neuraltexgen.direct.kept import KeptSums, add_photos, look_at_new, solve_ke
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import SEEN_WEIGHT, grow, score_view
 from neuraltexgen.export import export_textured_mesh
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.fit import FitResult
 from neuraltexgen.machine import choose_device, memory_budget, view_budget
 from neuraltexgen.outcome import pictured
@@ -97,7 +98,9 @@ def _views(
             fix="texture the capture anew, without them",
         )
     device, largest = state.kept.anchor.device, max(file.stat().st_size for file in made)
-    return Views(made, device, view_budget(memory_budget(settings.memory, device), _bytes(state.kept), largest))
+    views = Views(made, device, view_budget(memory_budget(settings.memory, device), _bytes(state.kept), largest))
+    right = {file: state.correction(view) for file, view in zip(made, near, strict=True)}
+    return views.correcting({file: what for file, what in right.items() if what != Correction()})
 
 
 def _bytes(kept: KeptSums) -> int:

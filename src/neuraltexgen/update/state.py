@@ -14,11 +14,13 @@ from torch import Tensor
 from neuraltexgen.direct.gather import Gathered
 from neuraltexgen.direct.kept import KeptSums, PhotoFigures, add_photos, check_keepable
 from neuraltexgen.errors import ConfigError, FitError
+from neuraltexgen.fall_off import Correction, FallOff
 from neuraltexgen.files import plain, whole_file
 from neuraltexgen.kernels.normal import OFFSETS, SLOTS
 from neuraltexgen.pipeline import FROM_PHOTOS, Job, Outcome
 from neuraltexgen.reconstruct.photos import holds_only_photos
-from neuraltexgen.scene import Mesh
+from neuraltexgen.scene import Mesh, View
+from neuraltexgen.training import Trained
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.update.restore import restored
 
@@ -36,7 +38,8 @@ class RunState:
 
     `capture`: what it was made of. `job`: its settings, those in force. `fitted`, `held`: names of photos. `files`,
     `poses`: of each fitted photo its cached view's name, which is a key of all that it depends on, and its
-    `cam_from_world`. `removed`: names of photos that were taken out.
+    `cam_from_world`. `removed`: names of photos that were taken out. `fall_offs`: height and width of photos, and what
+    is divided out of all such; `doubted`: names of photos whose bright pixels count little (`fall_off.Correction`).
     """
 
     capture: Path
@@ -50,6 +53,14 @@ class RunState:
     poses: Float64[np.ndarray, "v 4 4"]
     figures: PhotoFigures
     kept: KeptSums
+    fall_offs: tuple[tuple[int, int, FallOff], ...] = ()
+    doubted: tuple[str, ...] = ()
+
+    def correction(self, view: View) -> Correction:
+        """What is put right in a photo, fitted or new."""
+        size = (view.camera.height, view.camera.width)
+        known = [fall_off for *of, fall_off in self.fall_offs if tuple(of) == size]
+        return Correction(known[0] if known else FallOff(()), view.name in self.doubted)
 
 
 def check_job(job: Job) -> None:
@@ -107,6 +118,8 @@ def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = 
         poses=np.stack([views[i].cam_from_world for i in fitted]),
         figures=figures,
         kept=kept,
+        fall_offs=_fall_offs(trained),
+        doubted=tuple(views[i].name for i in fitted if _doubted(trained, i)),
     )
     save_run(out, state)
     return out / STATE
@@ -121,6 +134,8 @@ def save_run(folder: Path, state: RunState) -> None:
         "unwrapped_by": state.unwrapped_by,
         "pages": state.mesh.pages,
         **{name: getattr(state, name) for name in ("fitted", "held", "removed", "files")},
+        "fall_offs": [(height, width, asdict(fall_off)) for height, width, fall_off in state.fall_offs],
+        "doubted": state.doubted,
     }
     arrays = {name: getattr(state.mesh, name) for name in MESH} | {"poses": state.poses}
     sums = {"gradient": state.kept.sums.gradient, "anchor": state.kept.anchor}
@@ -170,4 +185,16 @@ def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.d
         figures=PhotoFigures(**figures),
         kept=KeptSums(Gathered(stencil, tensors["gradient"].to(device)), anchor, weight, looks),
         **{name: tuple(words[name]) for name in ("fitted", "held", "removed", "files")},
+        # States of runs before photos were put right have neither.
+        fall_offs=restored(tuple[tuple[int, int, FallOff], ...], words.get("fall_offs", [])),
+        doubted=tuple(words.get("doubted", ())),
     )
+
+
+def _fall_offs(trained: Trained) -> tuple[tuple[int, int, FallOff], ...]:
+    found = {} if trained.equalised is None else trained.equalised.fall_offs
+    return tuple((height, width, fall_off) for (height, width), fall_off in found.items())
+
+
+def _doubted(trained: Trained, index: int) -> bool:
+    return trained.views.corrections.get(trained.views.files[index], Correction()).doubt_bright

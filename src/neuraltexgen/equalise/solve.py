@@ -1,0 +1,170 @@
+"""Exposures of all photos at once, and the fall-off of light in them, from pairs of photos that show one patch.
+
+A photo shows gain x fall-off x albedo + offset. So (photo - offset) / (gain x fall-off), the photo as all would show
+it, must be one value in both photos of a pair. With 1 / gain and -offset / gain for unknowns that is linear. Pairs
+weigh robustly, by how far the two are apart in units of the photos' values, so that noise in one pulls no gain. The
+albedo is no unknown. Source of the idea: Goldman and Chen, Vignette and exposure calibration and compensation, 2005.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from neuraltexgen.equalise.pairs import Pairs
+from neuraltexgen.kernels.cpu.patches import add_normal
+
+ROUNDS, LATE = 12, 4
+"""Rounds of reweighted least squares; the last ones give up what disagrees (Geman and McClure's weight), those before
+only temper it (the pseudo-Huber loss's), since a photo that is still far off must not lose all its pairs."""
+
+WIDEST, ORDINARY, LEAST = 0.25, 3.0, 0.004
+"""Difference of a pair, in values of a photo, at which it counts less: WIDEST in the first round, half of it in each
+next one, but never less than ORDINARY times the median difference, nor than LEAST."""
+
+GAIN_PRIOR, OFFSET_PRIOR = 5.0, 5.0
+"""How strongly 1 / gain holds to 1 and the offset to 0: these times the squared median difference, as a share of the
+weight of a photo's pairs. The less photos agree, the more the prior says; where they agree it says nothing."""
+
+FALL_OFF_PRIOR = 1e-5
+"""How strongly the fall-off's coefficients hold to 0, as a share of all weight."""
+
+GAUGE = 100.0
+"""Weight, beside a photo's, of 1 / gain being 1 and offsets being 0 on average."""
+
+SMALLEST, LARGEST = 0.05, 20.0
+"""Bounds of 1 / gain."""
+
+TINY = 1e-9
+"""Weight with which everything holds to where it is: enough where nothing else is said."""
+
+SIGN = np.array([1.0, -1.0])
+"""Of the two photos of a pair, in their difference."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exposures:
+    """Per photo and channel gain and offset, gains averaging 1 and offsets 0; per group of photos the fall-off's
+    coefficients (see `fall_off.FallOff`). `left`: what pairs still differ by, the mean of their robust loss."""
+
+    gains: Float64[np.ndarray, "v c"]
+    offsets: Float64[np.ndarray, "v c"]
+    fall_off: Float64[np.ndarray, "g k"]
+    left: float
+
+
+def solve_exposures(pairs: Pairs, groups: Int64[np.ndarray, " v"], terms: int = 0) -> Exposures:
+    """The exposures on which pairs agree best. `groups`: per photo the number of its group, whose fall-off it shares;
+    `terms`: the coefficients of a fall-off, 0 for none. Photos without pairs have gain 1 and offset 0.
+    """
+    system = _System(pairs, groups, terms)
+    scale = 2 * WIDEST
+    for number in range(ROUNDS):
+        scale = system.one_round(scale, late=number >= ROUNDS - LATE)
+    return system.result(scale)
+
+
+class _Differences(NamedTuple):
+    """Of each pair: both photos' values as all would show them, 1 / fall-off, how strongly noise of a photo's values
+    shows in the difference (squared), and the difference in values of a photo, over all channels."""
+
+    even: Float64[np.ndarray, "n 2 c"]
+    lift: Float64[np.ndarray, "n 2 1"]
+    noise: Float64[np.ndarray, "n c"]
+    size: Float64[np.ndarray, " n"]
+
+
+class _System:
+    """The unknowns so far: 1 / gain and -offset / gain per photo and channel, and the coefficients of the fall-offs."""
+
+    def __init__(self, pairs: Pairs, groups: Int64[np.ndarray, " v"], terms: int) -> None:
+        self.pairs, self.photos, self.channels = pairs, len(groups), pairs.shown.shape[2]
+        self.ends = np.stack((pairs.first, pairs.second), axis=1)
+        self.inverse = np.ones((self.photos, self.channels))
+        self.shift = np.zeros((self.photos, self.channels))
+        self.fall_off = np.zeros((int(groups.max()) + 1, terms))
+        self.weight = np.bincount(self.ends.reshape(-1), np.repeat(pairs.weight, 2), self.photos)
+        powers = pairs.radius[..., None] ** np.arange(1, terms + 1)
+        self.basis = np.zeros((*powers.shape[:2], *self.fall_off.shape))
+        for end in range(2):
+            self.basis[np.arange(len(powers)), end, groups[self.ends[:, end]]] = powers[:, end]
+        self.basis = self.basis.reshape(*powers.shape[:2], self.fall_off.size)
+
+    def differences(self) -> "_Differences":
+        """Both photos' values as all would show them, and how far they are apart."""
+        lift = np.exp(-self.basis @ self.fall_off.reshape(-1))[..., None]
+        even = (self.inverse[self.ends] * self.pairs.shown + self.shift[self.ends]) * lift
+        noise = ((self.inverse[self.ends] * lift) ** 2).sum(axis=1)
+        return _Differences(even, lift, noise, np.sqrt(((even[:, 0] - even[:, 1]) ** 2 / noise).mean(axis=1)))
+
+    def one_round(self, scale: float, late: bool) -> float:
+        """Weighs the pairs anew and solves; returns the scale of a difference that counted less."""
+        found = self.differences()
+        median = _median(found.size, self.pairs.weight)
+        scale = max(scale / 2, ORDINARY * median, LEAST)
+        weight = self.pairs.weight * (1 + (found.size / scale) ** 2) ** (-2.0 if late else -0.5)
+        held = FALL_OFF_PRIOR * self.pairs.weight.sum() + TINY
+        shared = np.eye(self.fall_off.size) * held, -held * self.fall_off.reshape(-1)
+        sides = [self._eliminated(channel, found, weight, median, shared) for channel in range(self.channels)]
+        step = np.linalg.solve(*shared) if self.fall_off.size else np.zeros(0)
+        for channel, side in enumerate(sides):
+            own = side[:, 0] - side[:, 1:] @ step
+            self.inverse[:, channel] += own[: self.photos]
+            self.shift[:, channel] += own[self.photos :]
+        self.inverse = self.inverse.clip(SMALLEST, LARGEST)
+        self.fall_off += step.reshape(self.fall_off.shape)
+        return scale
+
+    def _eliminated(
+        self,
+        channel: int,
+        found: "_Differences",
+        weight: Float64[np.ndarray, " n"],
+        median: float,
+        shared: tuple[Float64[np.ndarray, "q q"], Float64[np.ndarray, " q"]],
+    ) -> Float64[np.ndarray, "m q1"]:
+        """A channel's own unknowns: the step without the shared ones, and by how much each of these takes from it.
+
+        What the channel says of the shared unknowns, its own eliminated, is added to `shared`.
+        """
+        matrix, right = self._held(channel, median)
+        coupling = np.zeros((len(matrix), self.fall_off.size))
+        lift, even = SIGN * found.lift[..., 0], SIGN * found.even[..., channel]
+        jacobian = np.concatenate((lift * self.pairs.shown[..., channel], lift), axis=1)
+        slopes = -np.einsum("ne,neq->nq", even, self.basis)
+        ends = np.concatenate((self.ends, self.ends + self.photos), axis=1)
+        weight = weight / found.noise[:, channel]
+        add_normal(ends, jacobian, slopes, weight, even.sum(axis=1), matrix, coupling, shared[0], right, shared[1])
+        solved = np.linalg.solve(matrix, np.column_stack((right, coupling)))
+        shared[0][...] -= coupling.T @ solved[:, 1:]
+        shared[1][...] -= coupling.T @ solved[:, 0]
+        return solved
+
+    def _held(self, channel: int, median: float) -> tuple[Float64[np.ndarray, "m m"], Float64[np.ndarray, " m"]]:
+        """What holds a channel's unknowns: the prior, and the gauge."""
+        photos, floor = self.photos, TINY + 1e-6 * self.weight.mean()
+        given = np.concatenate((self.inverse[:, channel] - 1, self.shift[:, channel]))
+        prior = np.concatenate((GAIN_PRIOR * self.weight, OFFSET_PRIOR * self.weight)) * median**2 + floor
+        matrix, gauge = np.diag(prior), GAUGE * (self.weight.mean() + TINY) / photos
+        right = -prior * given
+        for part in (slice(0, photos), slice(photos, 2 * photos)):
+            matrix[part, part] += gauge
+            right[part] -= gauge * given[part].sum()
+        return matrix, right
+
+    def result(self, scale: float) -> Exposures:
+        gains, offsets = 1 / self.inverse, -self.shift / self.inverse
+        gains /= gains.mean(axis=0)
+        squared = self.differences().size ** 2
+        left = np.average(squared / (1 + squared / scale**2), weights=self.pairs.weight) if len(squared) else 0.0
+        return Exposures(gains, offsets - gains * offsets.mean(axis=0), self.fall_off, float(left))
+
+
+def _median(values: Float64[np.ndarray, " n"], weights: Float64[np.ndarray, " n"]) -> float:
+    """The weighted median; 0 of nothing."""
+    if len(values) == 0:
+        return 0.0
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])

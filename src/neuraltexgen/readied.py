@@ -1,0 +1,56 @@
+"""Views as they are fitted: photos put right, exposures known, and what stands in one photo alone left out."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from neuraltexgen.equalise import Equalised, corrections, find_exposures
+from neuraltexgen.fit import Exposures
+from neuraltexgen.transients import Transients, find_transients
+from neuraltexgen.types import Progress, no_progress
+from neuraltexgen.views import Views
+
+Stage = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Readying:
+    """`size`: the texture's, (H, W). `exposure`: find exposures among the photos, `fall_off`: and the lens's fall-off.
+    `transients`: leave out what stands in one photo alone.
+    """
+
+    size: tuple[int, int]
+    exposure: bool = True
+    fall_off: bool = True
+    transients: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Readied:
+    """All views, of which the fitted ones decided; what was found of these, None where it was not looked for."""
+
+    views: Views
+    equalised: Equalised | None
+    transients: Transients | None
+
+    def exposures(self) -> Exposures | None:
+        """Gains and offsets of the fitted views, for `fit.Beside`."""
+        return None if self.equalised is None else (self.equalised.gains, self.equalised.offsets)
+
+
+def ready(
+    views: Views, fitted: Sequence[int], settings: Readying, stage: Stage, progress: Progress = no_progress
+) -> Readied:
+    """Readies the views by those at `fitted`; held-out ones get what a camera has in common, its fall-off."""
+    views = views.hiding({}).correcting({}) if views.hidden or views.corrections else views
+    found, left_out = None, None
+    if settings.exposure and len(fitted) > 1:
+        with stage("exposures"):
+            found = find_exposures(views.subset(fitted), settings.fall_off, progress)
+            right = corrections(found, views, list(fitted))
+        views = views.correcting(right) if right else views
+    if settings.transients:
+        with stage("transients"):
+            left_out = find_transients(views.subset(fitted), settings.size, progress)
+        views = views.hiding({views.files[i]: mask for i, mask in zip(fitted, left_out.masks, strict=True)})
+    return Readied(views, found, left_out)
