@@ -105,7 +105,7 @@ def _written(scene: Any, folder: Path) -> Path:
 
 
 def _job(capture: Path, size: int, cache: Path) -> Job:
-    listed, job = capture / "heldout.txt", Job(cache=cache)
+    listed, job = capture / "heldout.txt", Job(cache=cache, refine="none")
     holdout = str(listed) if listed.exists() else "8"
     return replace(job, train=replace(job.train, texture_size=size, holdout=holdout))
 
@@ -137,6 +137,7 @@ COMPONENTS: dict[str, Change] = {
     "Adam": _fit(solver="adam"),
     "transients left out": _train(transients=True),
     "cameras refined": lambda job: replace(job, refine="cameras"),
+    "cameras refined where it helps": lambda job: replace(job, refine="auto"),
     "cameras refined, transients left out": lambda job: replace(_train(transients=True)(job), refine="cameras"),
 }
 

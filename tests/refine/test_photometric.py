@@ -10,9 +10,10 @@ from neuraltexgen.images import read_photo, write_png
 from neuraltexgen.refine import ThroughMesh, refine_cameras, rig_of
 from neuraltexgen.refine.adjust import Prior
 from neuraltexgen.refine.consensus import VIEW, Slopes, consensus, consensus_equations
+from neuraltexgen.refine.levels import Brightness, Level, even_brightness
 from neuraltexgen.refine.looks import Looks, steepest, tangents_of
 from neuraltexgen.refine.motion import moved
-from neuraltexgen.refine.photometric import Brightness, Level, even_brightness
+from neuraltexgen.refine.photometric import polish
 from neuraltexgen.refine.polish import STAGES, polish_rig
 from neuraltexgen.refine.pyramids import Pyramid, halved, make_pyramid, photo_pyramids, sampled, splined
 from neuraltexgen.scene import View
@@ -163,7 +164,7 @@ def test_exposures_are_found_beside_the_cameras(painted: Painted, surface: Throu
     ]
     rig = rig_of(painted.views)
     level = Level(surface, dimmed, rig, 1)
-    found = level.polish(rig, rig, level.expose(rig), Prior(0.05, 0.1), ("focal",))
+    found = polish(level, rig, rig, level.expose(rig), Prior(0.05, 0.1), ("focal",))
     product = found.brightness.gains * gains
     np.testing.assert_allclose(product / product.mean(), 1, atol=0.03)
     assert errors(found.rig, rig)[0].max() < 0.05

@@ -92,8 +92,9 @@ def refine_cameras(
     """Refines the views of the indices `chosen` by what their photos show; the others are not looked at.
 
     Photos that are off by a few pixels are aligned by their brightness at once, see `polish`; those that are further
-    off by matches of features first. `cache` keeps features. Raises ImageError: a photo or mask that can't be read;
-    ReconstructError: COLMAP failed.
+    off, or of which some are lost on that way, by matches of features first. `cache` keeps features.
+
+    Raises ImageError: a photo or mask that can't be read; ReconstructError: COLMAP failed.
     """
     own = [views[i] for i in chosen]
     surface, given = ThroughMesh(mesh), freed_rig(rig_of(own))
@@ -102,7 +103,9 @@ def refine_cameras(
     if not first.far:
         rest = polish_rig(surface, pyramids, first.rig, given, STAGES[1:], progress)
         figures = replace(rest.figures, before=first.figures.before, moved=first.figures.moved)
-        return with_rig(views, chosen, _settled(given, replace(rest, figures=figures), None))
+        settled = _settled(given, replace(rest, figures=figures), None)
+        if not settled.lost.any():
+            return with_rig(views, chosen, settled)
     features = features_of(own, cache, progress)
     matches = match_pairs(features, choose_pairs(overlaps(surface, given, range(len(own)))), progress)
     [found] = [refine_rig(surface, given, matches) for _ in progress(range(1), "refine cameras", 1)]

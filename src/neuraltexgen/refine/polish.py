@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float64
 
 from neuraltexgen.refine.adjust import Prior
 from neuraltexgen.refine.lens import Freed
-from neuraltexgen.refine.photometric import Brightness, Level, even_brightness
+from neuraltexgen.refine.levels import Brightness, Level, even_brightness
+from neuraltexgen.refine.photometric import polish
 from neuraltexgen.refine.pyramids import Pyramid
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 from neuraltexgen.types import Progress, no_progress
@@ -93,7 +94,7 @@ def polish_rig(
             first, before = level, level.agreement(rig, at).spread
         distance = np.linalg.norm(level.local(rig), axis=1)
         prior = Prior(TURN, SHIFT * (float(np.median(distance)) if len(distance) else 1.0))
-        last = level.polish(rig, given, at, prior, freed)
+        last = polish(level, rig, given, at, prior, freed)
         rig, at = last.rig, last.brightness
     if first is None or last is None:
         raise ValueError("a rig is refined in one stage at least")

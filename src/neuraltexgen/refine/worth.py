@@ -7,7 +7,8 @@ import numpy as np
 
 from neuraltexgen.refine.adjust import Prior
 from neuraltexgen.refine.cameras import freed_rig, rig_of
-from neuraltexgen.refine.photometric import FEWEST, Level
+from neuraltexgen.refine.levels import FEWEST, Level
+from neuraltexgen.refine.photometric import polish
 from neuraltexgen.refine.polish import SHIFT, TURN, coarsest
 from neuraltexgen.refine.pyramids import photo_pyramids
 from neuraltexgen.refine.through_mesh import ThroughMesh
@@ -52,5 +53,5 @@ def worth_refining(views: Sequence[View], chosen: Sequence[int], mesh: Mesh, pro
         return Worth(0.0, 0.0, 0, len(asked))
     at = level.expose(rig)
     prior = Prior(TURN, SHIFT * float(np.median(np.linalg.norm(level.local(rig), axis=1))))
-    found = level.polish(rig, rig, at, prior, ("focal",))
+    found = polish(level, rig, rig, at, prior, ("focal",))
     return Worth(found.before.spread, found.after.spread, int(found.after.known.sum()), len(asked))

@@ -1,0 +1,187 @@
+"""A level of all photos at places of the mesh: what each look shows, how it goes with cameras, how far photos agree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from neuraltexgen.geometry import project
+from neuraltexgen.refine.adjust import NEAR
+from neuraltexgen.refine.consensus import Slopes, consensus
+from neuraltexgen.refine.lens import lens_derivatives
+from neuraltexgen.refine.looks import Looks, choose_looks
+from neuraltexgen.refine.pyramids import Pyramid, sampled
+from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
+from neuraltexgen.scene import Camera
+
+PLACES = 24_000
+"""Places of a level, over all photos; half as many for each coarser one, which has fewer pixels to choose from."""
+
+TURNS = 3
+"""Of weights and consensus within a step."""
+
+SPREAD_LEAST = 0.001
+"""Brightness: residuals are never taken to be surer than the rounding to 8 bits makes them."""
+
+DARK, BALANCES = 0.05, 15
+"""Added to brightness before logarithms of it are compared; and how often photos and consensus take turns in that."""
+
+FEWEST = 50
+"""A view with fewer looks of any weight has no say, and stays where it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Brightness:
+    """A photo's brightness is compared as gain * brightness + offset."""
+
+    gains: Float64[np.ndarray, " v"]
+    offsets: Float64[np.ndarray, " v"]
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How far photos agree at looks: `spread` of their differences from the consensus, robust, in brightness [0, 1].
+
+    `known`: looks that lie on their photos. `views`: the same spread for each view, NaN for those of too few looks.
+    """
+
+    spread: float
+    known: Bool[np.ndarray, " n"]
+    views: Float64[np.ndarray, " v"]
+
+
+def even_brightness(views: int) -> Brightness:
+    """Photos as they are."""
+    return Brightness(np.ones(views), np.zeros(views))
+
+
+class Level:
+    """One level of all photos, and what it shows at chosen places."""
+
+    def __init__(self, surface: ThroughMesh, pyramids: Sequence[Pyramid], start: Rig, level: int) -> None:
+        self._images = [pyramid.levels[level] for pyramid in pyramids]
+        self._pixel = np.array([pyramid.pixel(level) for pyramid in pyramids], np.float64)
+        self.looks = choose_looks(surface, start, list(pyramids), level, PLACES >> level)
+        order = np.argsort(self.looks.view, kind="stable")
+        self._of_view = np.split(order, np.cumsum(np.bincount(self.looks.view, minlength=len(pyramids)))[:-1])
+
+    def expose(self, rig: Rig) -> Brightness:
+        """The gains and offsets under which photos agree best as the rig stands; logarithms of gains average 0, and
+        offsets 0.
+
+        By medians, of logarithms and then of what is left: neither wrong cameras nor a few wrong places lead astray.
+        """
+        shown = self.seen(rig, even_brightness(len(rig.poses)))[0]
+        known = np.isfinite(shown) & (shown > -DARK / 2)
+        shown = np.where(known, shown, 0.0)
+        gains = np.exp(-self._shifts(np.log(shown + DARK), known))
+        return Brightness(gains, -self._shifts(gains[self.looks.view] * shown, known))
+
+    def _shifts(self, values: Float64[np.ndarray, " n"], known: Bool[np.ndarray, " n"]) -> Float64[np.ndarray, " v"]:
+        """By how much each view's values lie above the others' at the same places; averages 0."""
+        weights, own = known.astype(np.float64), [looks[known[looks]] for looks in self._of_view]
+        result = np.zeros(len(own))
+        for _ in range(BALANCES):
+            left = values - result[self.looks.view]
+            left -= consensus(self.looks, left, weights)[self.looks.place]
+            result += [float(np.median(left[looks])) if len(looks) else 0.0 for looks in own]
+            result -= result.mean()
+        return result
+
+    def agreement(self, rig: Rig, at: Brightness) -> Agreement:
+        """How far the photos agree as the rig stands."""
+        brightness, _ = self.seen(rig, at)
+        known = np.isfinite(brightness)
+        residuals, _, spread = agreed(self.looks, brightness, known)
+        size = np.where(known, np.abs(residuals), np.nan)
+        views = [
+            NEAR * float(np.nanmedian(size[own])) if known[own].sum() >= FEWEST else np.nan for own in self._of_view
+        ]
+        return Agreement(spread, known, np.array(views))
+
+    def seen(self, rig: Rig, at: Brightness) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, "n 3"]]:
+        """What each look shows, as compared; NaN off the photo. And its image's value and slopes, per pixel there."""
+        pixels, raw = self.pixels(rig), np.empty((len(self.looks), 3))
+        for view, own in enumerate(self._of_view):
+            raw[own] = sampled(self._images[view], pixels[own] / self._pixel[view])
+        raw[:, 1:] /= self._pixel[self.looks.view, None]
+        return at.gains[self.looks.view] * raw[:, 0] + at.offsets[self.looks.view], raw
+
+    def pixels(self, rig: Rig) -> Float64[np.ndarray, "n 2"]:
+        """Where the rig's cameras show the looks' places, NaN where they don't."""
+        local, result = self.local(rig), np.empty((len(self.looks), 2))
+        for own, camera in self.by_lens(rig):
+            result[own] = project(camera, local[own])
+        return result
+
+    def local(self, rig: Rig) -> Float64[np.ndarray, "n 3"]:
+        """The looks' places in their cameras' axes."""
+        poses = np.stack(rig.poses)[self.looks.view]
+        return np.einsum("nij,nj->ni", poses[:, :3, :3], self.looks.points[self.looks.place]) + poses[:, :3, 3]
+
+    def slopes(
+        self,
+        rig: Rig,
+        at: Brightness,
+        raw: Float64[np.ndarray, "n 3"],
+        weights: Float64[np.ndarray, " n"],
+        lenses: dict[int, int],
+    ) -> Slopes:
+        """How each look goes with the unknowns; NaN where that can't be told.
+
+        The image's slopes are those of the place, the weighted mean of what all its looks say of the slope across the
+        surface, brought back into each photo. A photo's own slope is noisier, and leads astray: where it is steeper
+        the photo differs more, too, so that the whole rig would wander to where the surface is flat.
+
+        `lenses`: the column group of each lens that may change.
+        """
+        local, numbers = self.local(rig), np.array(rig.lens)[self.looks.view]
+        most = max((len(rig.cameras[k].params) for k in lenses), default=0)
+        by_place, by_params = np.empty((len(local), 2, 3)), np.zeros((len(local), 2, most))
+        groups = np.zeros(len(local), np.int64)
+        for own, camera in self.by_lens(rig):
+            by_place[own], params = lens_derivatives(camera, local[own])
+            number = int(numbers[own[0]])
+            if number in lenses:
+                by_params[own, :, : len(camera.params)] = params
+                groups[own] = lenses[number]
+        slope = self._common_slopes(rig, raw[:, 1:] * at.gains[self.looks.view, None], by_place, weights)
+        along = np.einsum("nd,ndk->nk", slope, by_place)
+        view = np.concatenate([np.cross(local, along), along, np.ones((len(local), 1))], axis=1)
+        return Slopes(view, np.einsum("nd,ndk->nk", slope, by_params), groups)
+
+    def _common_slopes(self, rig: Rig, own: np.ndarray, by_place: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The consensus of the photos' own slopes, each brought to the surface and back."""
+        looks = self.looks
+        turned = np.einsum("nij,nkj->nik", np.stack(rig.poses)[looks.view, :3, :3], looks.tangents[looks.place])
+        across = by_place @ turned
+        told = np.einsum("nd,ndk->nk", own, across)
+        known = np.isfinite(told).all(axis=1)
+        told, weights = np.where(known[:, None], told, 0.0), np.where(known, weights, 0.0)
+        common = np.stack([consensus(looks, told[:, k], weights) for k in (0, 1)], axis=1)[looks.place]
+        # Across is never singular where a place is not seen from its edge; an inverse by hand, of 2 x 2.
+        (a, b), (c, d) = (across[:, 0].T, across[:, 1].T)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            solved = np.stack([d * common[:, 0] - c * common[:, 1], a * common[:, 1] - b * common[:, 0]], axis=1)
+            return solved / (a * d - b * c)[:, None]
+
+    def by_lens(self, rig: Rig) -> list[tuple[np.ndarray, Camera]]:
+        """(looks, camera) of each lens that has looks."""
+        numbers = np.array(rig.lens)[self.looks.view]
+        return [(np.flatnonzero(numbers == k), camera) for k, camera in enumerate(rig.cameras) if (numbers == k).any()]
+
+
+def agreed(
+    looks: Looks, brightness: Float64[np.ndarray, " n"], known: Bool[np.ndarray, " n"]
+) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"], float]:
+    """Residuals from the consensus, Cauchy's weights, and the residuals' spread, found in turn; 0 where not known."""
+    shown, weights, spread = np.where(known, brightness, 0.0), known.astype(np.float64), SPREAD_LEAST
+    residuals = np.zeros(len(looks))
+    for _ in range(TURNS):
+        residuals = np.where(known, shown - consensus(looks, shown, weights)[looks.place], 0.0)
+        if known.any():
+            spread = max(NEAR * float(np.median(np.abs(residuals[known]))), SPREAD_LEAST)
+        weights = known / (1 + (residuals / (2 * spread)) ** 2)
+    residuals = np.where(known, shown - consensus(looks, shown, weights)[looks.place], 0.0)
+    return residuals, weights, spread
