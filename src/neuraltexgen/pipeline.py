@@ -35,8 +35,8 @@ from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 Density = Literal["uniform", "observed"]
 """Texels an area of the surface: everywhere as many, or more where photos were taken from closer by."""
 
-Refine = Literal["none", "cameras"]
-"""What of a capture is made better before the fit."""
+Refine = Literal["none", "auto", "cameras"]
+"""Whether cameras are made better before the fit: never, where some photos say that it helps, or always."""
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -53,17 +53,17 @@ class Job:
     """Everything that decides a run, in the order of the flow.
 
     `reconstruct` makes the mesh of the capture's depth maps, whatever mesh it has, or cameras and mesh of a folder of
-    photos; None: it must have both. `refine` cameras: poses and lenses of the views to be fitted are refined by matches
-    among their photos, and held-out views aligned to the finished texture (see `refine`). `simplify`: how many faces
-    the mesh is reduced to; None leaves it. `density` observed takes the texels where the photos have their pixels, with
-    new uvs by fast alone. `renderer` makes the UV maps: a name for `make_renderer`. `explain`: also what the texture
-    rests on. `cache`: a folder that keeps enhanced photos, UV maps, uvs, features and refined cameras between runs;
-    None keeps them in the output folder, so that a killed run goes on.
+    photos; None: it must have both. `refine` cameras: poses and lenses of the views to be fitted are refined by what
+    their photos show, and held-out views aligned to the finished texture (see `refine`); auto: where that helps.
+    `simplify`: how many faces the mesh is reduced to; None leaves it. `density` observed takes the texels where the
+    photos have their pixels, with new uvs by fast alone. `renderer` makes the UV maps: a name for `make_renderer`.
+    `explain`: also what the texture rests on. `cache`: a folder that keeps enhanced photos, UV maps, uvs, features and
+    refined cameras between runs; None keeps them in the output folder, so that a killed run goes on.
     """
 
     read: ReadOptions = ReadOptions()
     reconstruct: ReconstructSettings | None = None
-    refine: Refine = "none"
+    refine: Refine = "auto"
     enhance: EnhanceSettings = EnhanceSettings()
     simplify: int | None = None
     unwrap: UnwrapSettings = UnwrapSettings()
@@ -145,9 +145,12 @@ def texture_scene(
     with clock.stage("unwrap"):
         scene = simplified(scene, job.simplify)
     refined = None
-    if job.refine == "cameras":
+    if job.refine != "none":
         with clock.stage("cameras"):
-            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress)
+            always = job.refine == "cameras"
+            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress, always)
+        lost = () if refined is None else refined.lost
+        job = replace(job, train=replace(job.train, left_out=(*job.train.left_out, *lost)))
     with clock.stage("unwrap"):
         mesh, method = unwrapped(scene, job.unwrap, cache, progress, job.density)
     if job.enhance.on:
@@ -163,7 +166,7 @@ def texture_scene(
         trained = train_and_score(paths, names, job.train, cache, mesh, progress, clock)
         return finished(job, scene, (mesh, method), trained, clock)
     how = Preparing(mesh, renderer, mesh_key(mesh), job.views, cache / "views")
-    trained, aligned = fit_refined(scene, job.train, paths, how, progress, clock)
+    trained, aligned = fit_refined(scene, job.train, paths, how, progress, clock, refined.found.matches > 0)
     return replace(finished(job, scene, (mesh, method), trained, clock), refined=refined, aligned=aligned)
 
 

@@ -51,7 +51,7 @@ class TrainSettings:
     `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
     scoring, and keep that. `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None
     for half the machine's. `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole
-    textures only).
+    textures only). `left_out`: names of views that are neither fitted nor scored.
     """
 
     fit: FitSettings = FitSettings()
@@ -64,6 +64,7 @@ class TrainSettings:
     device: str = "auto"
     memory: float | None = None
     sampling: Sampling = "bilinear"
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class Trained:
     @property
     def fitted(self) -> tuple[int, ...]:
         """The views that the texture was fitted to at last: `train`, or all after a final fit."""
-        return self.train if len(self.result.gains) == len(self.train) else tuple(range(len(self.views)))
+        return self.train if len(self.result.gains) == len(self.train) else tuple(sorted((*self.train, *self.held)))
 
     @property
     def mean(self) -> Score:
@@ -134,7 +135,7 @@ def train_and_score(
     clock = clock or Clock()
     device = choose_device(settings.device)
     held = held_out(names, settings.holdout)
-    train = tuple(i for i in range(len(paths)) if i not in held)
+    train = tuple(i for i, name in enumerate(names) if i not in held and name not in settings.left_out)
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
@@ -156,15 +157,17 @@ def train_and_score(
         texture = torch.from_numpy(result.texture).to(device)
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
-        readied = ready(views, range(len(views)), _readying(settings), clock.stage, progress)
+        every = tuple(sorted((*train, *held)))
+        readied = ready(views, every, _readying(settings), clock.stage, progress)
         views, beside = readied.views, replace(beside, exposures=readied.exposures())
         with clock.stage("final fit"):
             if banding is not None:
-                result = fit_in_bands(views, settings.fit, banding, cache / "final", progress, mesh, beside.exposures)
+                folder, known = cache / "final", beside.exposures
+                result = fit_in_bands(views.subset(every), settings.fit, banding, folder, progress, mesh, known)
             else:
-                result = solver(views, settings.fit, progress, cache / "final.pt", beside=beside)
+                result = solver(views.subset(every), settings.fit, progress, cache / "final.pt", beside=beside)
     if settings.style is not None:
-        fitted = views if settings.final_fit else views.subset(train)
+        fitted = views.subset(tuple(sorted((*train, *held))) if settings.final_fit else train)
         with clock.stage("style"):
             result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", beside=beside)
     seen = watch.seen.cpu().numpy()

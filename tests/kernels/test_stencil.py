@@ -5,16 +5,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from neuraltexgen.kernels.blocks import HIGH, WIDE, Blocks, no_blocks
+from neuraltexgen.kernels.blocks import HIGH, WIDE, Blocks, blocks_of, no_blocks
 from neuraltexgen.kernels.normal import SLOTS
 from neuraltexgen.kernels.stencil import (
+    add_planes,
     advance,
+    curved_blocks,
+    diagonal_of,
     dots,
+    invert,
     lay_out,
     lay_out_definition,
     stencil_product,
     stencil_product_definition,
     subtract_penalty,
+    to_planes,
     turn,
 )
 
@@ -55,7 +60,8 @@ def test_in_some_blocks_each_op_is_the_definition_and_leaves_the_rest(shape: tup
     """float64 takes the definition, float32 the twin."""
     blocks = some_blocks(shape)
     stencil, inverse = random(shape[0], SLOTS, shape[1]), random(*shape, seed=1)
-    lengths = random(channels, seed=2)
+    stencil_rows = random(*shape, SLOTS, seed=5)
+    lengths, picture = random(channels, seed=2), random(*shape, channels, seed=4)
 
     def all_ops(dtype: torch.dtype) -> list[Tensor]:
         x, residual, direction, image = random(4, channels, *shape, seed=3).to(dtype)
@@ -65,7 +71,11 @@ def test_in_some_blocks_each_op_is_the_definition_and_leaves_the_rest(shape: tup
         before = dots(direction, image, blocks)
         size = advance((x, residual, direction, image), own, step, blocks)
         turn(direction, residual, own, step, blocks)
-        return [x, residual, direction, image, before, size]
+        add_planes(to_planes(picture.to(dtype), blocks), moved := x.permute(1, 2, 0).contiguous(), blocks)
+        x = moved.permute(2, 0, 1)
+        diagonal = diagonal_of(lay_out(stencil_rows.to(dtype).clone(), 0.1, blocks), blocks)
+        invert(diagonal, blocks)
+        return [x, residual, direction, image, before, size, diagonal]
 
     given = random(4, channels, *shape, seed=3)
     for found, expected in zip(all_ops(torch.float32), all_ops(torch.float64), strict=True):
@@ -93,3 +103,13 @@ def test_a_flat_texture_is_not_drawn_and_steps_are() -> None:
     subtract_penalty(flat, 0.5, taken)
     assert taken[0, 4, 20] == pytest.approx(-0.5 * 4 * 0.6)
     assert taken[0, 4, 21] == pytest.approx(0.5 * 0.6)
+
+
+def test_curved_blocks_are_those_with_a_texel_on_the_diagonal() -> None:
+    blocks = some_blocks((33, 129))
+    stencil = torch.zeros(33, 129, SLOTS)
+    stencil[..., 1:] = 1.0
+    last = texels(blocks, (33, 129)) & (random(33, 129) < 0.2)
+    stencil[..., 0][last] = 1e-6
+    assert np.array_equal(curved_blocks(stencil), curved_blocks(stencil.double()))
+    assert np.array_equal(curved_blocks(stencil), blocks_of(last.numpy()))

@@ -60,7 +60,7 @@ def test_a_view_is_aligned_to_the_texture(painted: Painted) -> None:
     assert turn < 0.05
     assert shift < 0.003
     assert found.moved > 2
-    assert found.spread < 0.5
+    assert found.spread < 0.05
 
 
 def test_a_photo_of_something_else_is_not_aligned(painted: Painted, tmp_path: Path) -> None:

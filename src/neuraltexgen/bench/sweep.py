@@ -12,7 +12,7 @@ from neuraltexgen.bench.workload import Workload, make_views
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
 from neuraltexgen.direct.rounds import STEPS
-from neuraltexgen.direct.system import System, planes
+from neuraltexgen.direct.system import System
 from neuraltexgen.kernels.packed import look_up
 from neuraltexgen.kernels.photometric import Stack, photometric_pass
 from neuraltexgen.types import Progress, no_progress
@@ -33,7 +33,7 @@ def sweep_rows(
     """A row for each texture size, with the workload's views, and for each number of views on its texture.
 
     Fewest milliseconds of: a pass over the photos without the optimiser's step; that step; the direct solver's look at
-    all photos; and its step, from the gathered sums to the end of its conjugate gradients.
+    all photos; and such a look with the solution after it, a round.
     """
     cases = [("texture", replace(work, texture=side, spread=SEEN / side)) for side in textures]
     cases += [("photos", replace(work, views=count, spread=SEEN / work.texture)) for count in counts]
@@ -63,17 +63,15 @@ def _parts(work: Workload, device: torch.device) -> Iterable[tuple[str, Callable
         return sums
 
     yield "gather_ms", gather
-    stencil, present = gather().stencil, planes(texture)
-    if stencil is None:
-        raise ValueError("no curvature was gathered")
+    improved = texture.clone()
 
-    def solve() -> None:
-        system, x = System.gathered(stencil.clone(), 0.1), torch.zeros_like(present)
-        right = torch.zeros_like(present)
-        system.subtract_penalty(present, right)
-        system.solve(right, x, STEPS, 0.0)
+    def one_round() -> None:
+        sums = gather()
+        if sums.stencil is None:
+            raise ValueError("no curvature was gathered")
+        System.gathered(sums.stencil, 0.1).improve(improved, sums.gradient, STEPS, 0.0)
 
-    yield "solve_ms", solve
+    yield "round_ms", one_round
 
 
 def _views(stack: Stack) -> list[FitView]:

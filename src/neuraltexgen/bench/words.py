@@ -11,7 +11,7 @@ PARTS = {
     "pass_ms": "pass over the photos",
     "step_ms": "Adam's step",
     "gather_ms": "direct: gathering",
-    "solve_ms": "direct: a solution",
+    "round_ms": "direct: a round",
 }
 
 AXES = {"texture": ("megatexels", "million texels"), "photos": ("megapixels", "million pixels")}

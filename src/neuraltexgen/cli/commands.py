@@ -65,8 +65,8 @@ class Texture:
     """Spread the charts over so many textures; with --texels-per-unit, over so many at most."""
     texels_per_unit: Scale = None
     """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
-    refine: Refine = "none"
-    """cameras: first refine poses and lenses by matches among the photos, seen through the mesh."""
+    refine: Refine = "auto"
+    """auto: first refine poses and lenses where some photos say that it helps; cameras: always; none: never."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -99,7 +99,7 @@ class Texture:
         return Job(
             read=self.reading.settings(),
             reconstruct=ReconstructSettings() if self.reconstruct else None,
-            refine=self.refine,
+            refine="none" if self.keep_state and self.refine == "auto" else self.refine,
             enhance=self.enhancing.settings(),
             simplify=self.simplify,
             unwrap=UnwrapSettings(

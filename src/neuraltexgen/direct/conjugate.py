@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neuraltexgen.kernels.blocks import Blocks
-from neuraltexgen.kernels.stencil import Planes, advance, dots, turn
+from neuraltexgen.kernels.blocks import Blocks, late_zeros
+from neuraltexgen.kernels.stencil import Planes, advance, dots, invert, turn
 
 
 def conjugate_gradients(
@@ -18,7 +18,8 @@ def conjugate_gradients(
     limits: tuple[int, float],
     blocks: Blocks | None = None,
 ) -> None:
-    """Brings x, in place, from where it is to where the matrix times x is `right`.
+    """Brings x, in place, from where it is to where the matrix times x is `right`; both `right` and `diagonal` are used
+    up.
 
     `product(a, b)` writes the matrix times a into b. `limits`: steps at the most, and a tolerance: it ends when the
     residual, measured by the inverse diagonal, is that share of what the right-hand side measures, in every channel.
@@ -27,21 +28,20 @@ def conjugate_gradients(
     Source: Hestenes and Stiefel 1952; Barrett et al., Templates for the Solution of Linear Systems, 2.3.1.
     """
     steps, tolerance = limits
-    inverse = torch.where(diagonal > 0, 1 / diagonal.clamp(min=1e-30), torch.zeros_like(diagonal))
-    direction, image = torch.zeros_like(x), torch.zeros_like(x)
+    invert(diagonal, blocks)
+    direction, image = (late_zeros(tuple(x.shape), x) for _ in range(2))
     still = torch.zeros(len(x), dtype=x.dtype, device=x.device)
-    enough = advance((x, right.clone(), direction, image), inverse, still, blocks) * tolerance**2
+    enough = advance((x, right, direction, image), diagonal, still, blocks) * tolerance**2
     product(x, image)
-    residual = right - image
-    size = advance((x, residual, direction, image), inverse, still, blocks)
-    turn(direction, residual, inverse, still, blocks)
+    size = advance((x, right, direction, image), diagonal, still + 1, blocks)
+    turn(direction, right, diagonal, still, blocks)
     for _ in range(steps):
         if bool((size <= enough).all()):
             break
         product(direction, image)
         lengths = _ratio(size, dots(direction, image, blocks))
-        before, size = size, advance((x, residual, direction, image), inverse, lengths, blocks)
-        turn(direction, residual, inverse, _ratio(size, before), blocks)
+        before, size = size, advance((x, right, direction, image), diagonal, lengths, blocks)
+        turn(direction, right, diagonal, _ratio(size, before), blocks)
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.direct.terms import Terms, is_quadratic, weights
+from neuraltexgen.kernels.blocks import late_zeros
 from neuraltexgen.kernels.normal import SLOTS, add_curvature
 from neuraltexgen.kernels.packed import scatter
 from neuraltexgen.kernels.photometric import Colour, Compared, PhotoLosses, Target, compare
@@ -30,8 +31,7 @@ class Gathered:
     def empty(cls, texture: Texels, curvature: bool = True) -> "Gathered":
         """Of no photo, for a texture of this size and so many channels."""
         size = (*texture.shape[:2], SLOTS)
-        stencil = torch.zeros(size, device=texture.device) if curvature else None
-        return cls(stencil, torch.zeros_like(texture, memory_format=torch.contiguous_format))
+        return cls(late_zeros(size, texture) if curvature else None, late_zeros(tuple(texture.shape), texture))
 
 
 @dataclass(frozen=True, eq=False)

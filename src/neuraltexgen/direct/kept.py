@@ -12,7 +12,7 @@ from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, EXPOSURE_PRIOR, ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, Texels, add_view
-from neuraltexgen.direct.system import System, planes, texels
+from neuraltexgen.direct.system import System
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import count_looks
@@ -130,14 +130,12 @@ def solve_kept(kept: KeptSums, photos: int, settings: FitSettings, seams: SeamTi
     """The texture at the minimum of the kept photos' objective, neighbours and seams held together as in a fit."""
     if kept.sums.stencil is None:
         raise ValueError("sums without curvature have no minimum")
-    present, right = planes(kept.anchor), planes(kept.sums.gradient)
     tie = settings.seam_weight * photos * kept.anchor.shape[2]
     # A copy, since the system takes the memory of what it is given.
     system = System.gathered(kept.sums.stencil.clone(), settings.smoothness, seams, tie)
-    step = torch.zeros_like(right)
-    system.subtract_penalty(present, right)
-    system.solve(right, step, STEPS, TOLERANCE)
-    return texels(present.add_(step))
+    texture = kept.anchor.clone()
+    system.improve(texture, kept.sums.gradient, STEPS, TOLERANCE)
+    return texture
 
 
 def _as_compared(view: FitView, settings: FitSettings) -> FitView:

@@ -20,7 +20,7 @@ from neuraltexgen.checkpoint import load_state, save_state
 from neuraltexgen.colour import EXPOSURE_PRIOR, ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
 from neuraltexgen.direct.start import Exposures, photos_mean
-from neuraltexgen.direct.system import System, planes, texels
+from neuraltexgen.direct.system import System
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
@@ -179,11 +179,9 @@ class _Rounds:
             self.system = System.gathered(sums.stencil, self.settings.smoothness, self.beside.seams, tie)
         if self.system is None:
             raise ValueError("a round without curvature has none to go on with")
-        present, right = planes(self.texture[..., part]), planes(sums.gradient)
-        step = torch.zeros_like(right)
-        self.system.subtract_penalty(present, right)
-        self.system.solve(right, step, STEPS, TOLERANCE)
-        self.texture[..., part] = texels(present.add_(step))
+        texture = self.texture[..., part].contiguous()
+        self.system.improve(texture, sums.gradient, STEPS, TOLERANCE)
+        self.texture[..., part] = texture
 
     def save(self, path: Path | None) -> None:
         """Writes the state, unless the next round goes on with this one's curvature, which is not kept."""

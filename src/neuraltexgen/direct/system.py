@@ -8,9 +8,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.direct.conjugate import conjugate_gradients
-from neuraltexgen.kernels.blocks import Blocks, blocks_of, note_uv
+from neuraltexgen.kernels.blocks import Blocks, grown, late_zeros, note_uv
 from neuraltexgen.kernels.normal import bilinear_taps
-from neuraltexgen.kernels.stencil import Planes, lay_out, stencil_product, subtract_penalty
+from neuraltexgen.kernels.stencil import (
+    Planes,
+    add_planes,
+    curved_blocks,
+    diagonal_of,
+    lay_out,
+    stencil_product,
+    subtract_penalty,
+    to_planes,
+)
 from neuraltexgen.seam_tie import SeamTie
 
 Texels = Float[Tensor, "H W c"]
@@ -40,6 +49,16 @@ class System:
         blocks = _blocks(stencil, tied) if stencil.device.type == "cpu" else None
         return cls(lay_out(stencil, prior, blocks), prior, seams, seam_weight, blocks)
 
+    def improve(self, texture: Texels, gradient: Texels, steps: int, tolerance: float) -> None:
+        """Takes the texture, in place, to the minimum of the objective whose gradient there is -2 x `gradient`, without
+        the penalties, and whose curvature this is; as near as so many steps come.
+        """
+        around = None if self.blocks is None else grown(self.blocks)
+        right, step = to_planes(gradient, self.blocks), late_zeros((texture.shape[2], *texture.shape[:2]), texture)
+        self.subtract_penalty(to_planes(texture, around), right)
+        self.solve(right, step, steps, tolerance)
+        add_planes(step, texture, self.blocks)
+
     def subtract_penalty(self, x: Planes, result: Planes) -> None:
         """Takes half the gradient of prior and seams at x from `result`."""
         subtract_penalty(x, self.prior, result, self.blocks)
@@ -53,13 +72,12 @@ class System:
             self._add_pull(x, result, self.seam_weight)
 
     def solve(self, right: Planes, x: Planes, steps: int, tolerance: float) -> None:
-        """Brings x to where the matrix times x is `right`; see `conjugate_gradients`."""
-        conjugate_gradients(self.product, self.diagonal, right, x, (steps, tolerance), self.blocks)
+        """Brings x to where the matrix times x is `right`, which is used up; see `conjugate_gradients`."""
+        conjugate_gradients(self.product, self.diagonal(), right, x, (steps, tolerance), self.blocks)
 
-    @cached_property
     def diagonal(self) -> Float[Tensor, "H W"]:
         """What of the matrix lies on its diagonal."""
-        result = self.stencil[:, 0].clone()
+        result = diagonal_of(self.stencil, self.blocks)
         if self._tied:
             taps, shares = self._rows
             result.view(-1).index_add_(0, taps.flatten(), self.seam_weight * shares.square().flatten())
@@ -87,20 +105,10 @@ class System:
             pulled.index_add_(0, taps.flatten(), (weight * difference * shares).flatten())
 
 
-def planes(texture: Texels) -> Planes:
-    """(H W c) as (c H W), in order in memory."""
-    return texture.permute(2, 0, 1).contiguous()
-
-
-def texels(x: Planes) -> Texels:
-    """(c H W) as (H W c), in order in memory."""
-    return x.permute(1, 2, 0).contiguous()
-
-
 def _blocks(stencil: Float[Tensor, "H W k"], seams: SeamTie | None) -> Blocks:
     """Where photos or seams have a say."""
     height, width, _ = stencil.shape
-    result = blocks_of((stencil[..., 0] != 0).numpy())
+    result = curved_blocks(stencil)
     if seams is not None:
         note_uv(torch.from_numpy(seams.uv).reshape(-1, 2), (height, width), result)
     return result

@@ -1,7 +1,8 @@
 """Blocks of a texture that photos look at. Of an atlas often few are: the others need no step, and no part in a sum."""
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+import torch
+from jaxtyping import Bool, Float, Float32, UInt8
 from torch import Tensor
 
 from neuraltexgen.kernels.cpu.blocks import HIGH, WIDE
@@ -12,6 +13,13 @@ Blocks = UInt8[np.ndarray, "_rows _cols"]
 def no_blocks(size: tuple[int, int]) -> Blocks:
     """Of a texture of (rows, columns) texels, none marked."""
     return np.zeros((-(-size[0] // HIGH), -(-size[1] // WIDE)), np.uint8)
+
+
+def late_zeros(shape: tuple[int, ...], like: Tensor) -> Float[Tensor, "..."]:
+    """Zeros of another tensor's kind. On the CPU they take memory where they are first written to, and not before."""
+    if like.device.type != "cpu" or like.dtype != torch.float32:
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+    return torch.from_numpy(np.zeros(shape, np.float32))
 
 
 def blocks_of(mask: Bool[np.ndarray, "H W"]) -> Blocks:

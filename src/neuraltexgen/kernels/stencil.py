@@ -10,12 +10,42 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from neuraltexgen.kernels.blocks import HIGH, WIDE, Blocks, no_blocks
+from neuraltexgen.kernels.blocks import HIGH, WIDE, Blocks, blocks_of, late_zeros, no_blocks
 from neuraltexgen.kernels.cpu import stencil as cpu
 from neuraltexgen.kernels.normal import OFFSETS
 
+Image = Float[Tensor, "H W c"]
 Planes = Float[Tensor, "c H W"]
 Channels = Float[Tensor, " c"]
+
+
+def to_planes(image: Image, blocks: Blocks | None = None) -> Planes:
+    """The image as planes (c H W), in order in memory; 0 elsewhere."""
+    if not _on_cpu(image):
+        mask = _mask(blocks, image.shape[:2], image.device)
+        return torch.where(mask, image.permute(2, 0, 1), torch.zeros_like(image[0, 0, 0])).contiguous()
+    result = late_zeros((image.shape[2], *image.shape[:2]), image)
+    cpu.to_planes(image.contiguous().numpy(), _blocks(blocks, image.shape), result.numpy())
+    return result
+
+
+def add_planes(planes: Planes, image: Image, blocks: Blocks | None = None) -> None:
+    """Adds planes (c H W) to an image, in place."""
+    if not _on_cpu(image):
+        image += planes.permute(1, 2, 0) * _mask(blocks, image.shape[:2], image.device)[..., None]
+        return
+    if not image.is_contiguous():
+        raise ValueError("add_planes adds in place: its image must be contiguous")
+    cpu.add_planes(planes.numpy(), _blocks(blocks, image.shape), image.numpy())
+
+
+def curved_blocks(stencil: Float[Tensor, "H W k"]) -> Blocks:
+    """The blocks with a texel that has any curvature."""
+    if not _on_cpu(stencil):
+        return blocks_of((stencil[..., 0] != 0).cpu().numpy())
+    result = no_blocks((stencil.shape[0], stencil.shape[1]))
+    cpu.curved_blocks(stencil.numpy(), result)
+    return result
 
 
 def lay_out(stencil: Float[Tensor, "H W k"], prior: float, blocks: Blocks | None = None) -> Float[Tensor, "H k W"]:
@@ -45,6 +75,25 @@ def lay_out_definition(
     own[:-1] += prior
     own[1:] += prior
     return result * _mask(blocks, stencil.shape[:2], stencil.device)[:, None]
+
+
+def diagonal_of(stencil: Float[Tensor, "H k W"], blocks: Blocks | None = None) -> Float[Tensor, "H W"]:
+    """The matrix's diagonal; 0 elsewhere."""
+    size = (stencil.shape[0], stencil.shape[2])
+    if not _on_cpu(stencil):
+        return stencil[:, 0] * _mask(blocks, size, stencil.device)
+    result = late_zeros(size, stencil)
+    cpu.take_diagonal(stencil.numpy(), _blocks(blocks, size), result.numpy())
+    return result
+
+
+def invert(diagonal: Float[Tensor, "H W"], blocks: Blocks | None = None) -> None:
+    """1 over the values that are above 0 and 0 for others, in place."""
+    if _on_cpu(diagonal):
+        cpu.invert(diagonal.numpy(), _blocks(blocks, diagonal.shape))
+        return
+    inverse = torch.where(diagonal > 0, 1 / diagonal.clamp(min=1e-30), torch.zeros_like(diagonal))
+    diagonal.copy_(torch.where(_mask(blocks, diagonal.shape, diagonal.device), inverse, diagonal))
 
 
 def subtract_penalty(x: Planes, prior: float, result: Planes, blocks: Blocks | None = None) -> None:
@@ -115,7 +164,8 @@ def advance(
         return dots(residual, inverse * residual, blocks)
     chosen = _blocks(blocks, x.shape[1:])
     sums = np.empty((len(chosen), len(x)))
-    cpu.advance(*(vector.numpy() for vector in vectors), inverse.numpy(), lengths.numpy(), chosen, sums)
+    given = (x.numpy(), residual.numpy(), direction.numpy(), image.numpy())
+    cpu.advance(*given, inverse.numpy(), lengths.numpy(), chosen, sums)
     return torch.from_numpy(sums.sum(axis=0)).to(x.dtype)
 
 

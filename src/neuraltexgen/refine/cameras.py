@@ -9,10 +9,12 @@ from jaxtyping import Bool, Float64
 
 from neuraltexgen.geometry import camera_centre
 from neuraltexgen.refine.adjust import Freedom, Prior, adjust, spread_of
-from neuraltexgen.refine.lens import Freed, enriched, free_parameters
+from neuraltexgen.refine.lens import FOR_LENS, Freed, enriched, told_parameters
 from neuraltexgen.refine.matches import Matches, features_of, match_pairs
 from neuraltexgen.refine.motion import vector_from_rotation
 from neuraltexgen.refine.overlap import choose_pairs, overlaps
+from neuraltexgen.refine.polish import COARSE, DEPTH, SHIFT, STAGES, TURN, PhotoFigures, PolishedRig, polish_rig
+from neuraltexgen.refine.pyramids import photo_pyramids
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 from neuraltexgen.scene import Camera, Mesh, View
 from neuraltexgen.types import Progress, no_progress
@@ -23,31 +25,31 @@ EACH = 30
 GATE = 0.2
 """Matches further off than this share of the photo's longer side, as the cameras are given, are taken for wrong."""
 
-TURN, SHIFT = np.radians(3.0), 0.05
-"""How far a camera may be off, as standard deviations: radians; and a share of its distance to the surface. A weak
-prior: it decides only what no match does."""
-
 FEWEST = 15
 """A view with fewer agreeing matches stays as given."""
 
-FOR_FOCAL, FOR_LENS = 3, 12
-"""Views of one camera from which its focal length can be told, and its principal point and distortion."""
+MOST = 0.5
+"""Share of the views that features must place if the others are to follow them."""
 
 
 @dataclass(frozen=True, eq=False)
 class RefinedRig:
     """The rig as `given`, its lenses able to distort where they may, and as it is in the end.
 
-    `placed`: views that had enough matches; the others stay as given. `before`, `after`: spread of the distances, in
-    pixels, between where a photo shows a match and where it should. `matches`: how many agree in the end.
+    `placed`: views that agree with others; those that don't stay as given. `lost`: those of them that are known to be
+    wrong there. `matches`: how many features agree in the end, 0 where the photos' brightness alone was enough;
+    `before`, `after`: spread of the distances, in pixels, between where a photo shows a match and where it should, NaN
+    without matches. `photos`: what the photos' brightness said, None if it was not asked.
     """
 
     given: Rig
     rig: Rig
     placed: Bool[np.ndarray, " v"]
-    before: float
-    after: float
-    matches: int
+    lost: Bool[np.ndarray, " v"]
+    before: float = np.nan
+    after: float = np.nan
+    matches: int = 0
+    photos: PhotoFigures | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,13 @@ class RefinedCameras:
 
     @property
     def unplaced(self) -> tuple[str, ...]:
-        """Names of the views that stay as given for want of matches."""
+        """Names of the views that stay as given: their photos say too little, or are lost."""
         return tuple(self.views[i].name for i, there in zip(self.chosen, self.found.placed, strict=True) if not there)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Names of the views that can't be aligned, and are wrong as given."""
+        return tuple(self.views[i].name for i, gone in zip(self.chosen, self.found.lost, strict=True) if gone)
 
     def moves(self) -> tuple[Float64[np.ndarray, " r"], Float64[np.ndarray, " r"]]:
         """How far each placed view turned, in degrees, and moved, in world units."""
@@ -82,16 +89,28 @@ class RefinedCameras:
 def refine_cameras(
     views: Sequence[View], chosen: Sequence[int], mesh: Mesh, cache: Path, progress: Progress = no_progress
 ) -> RefinedCameras:
-    """Refines the views of the indices `chosen` by matches among their photos; the others are not looked at.
+    """Refines the views of the indices `chosen` by what their photos show; the others are not looked at.
 
-    `cache` keeps features. Raises ImageError: a photo or mask that can't be read; ReconstructError: COLMAP failed.
+    Photos that are off by a few pixels are aligned by their brightness at once, see `polish`; those that are further
+    off by matches of features first. `cache` keeps features. Raises ImageError: a photo or mask that can't be read;
+    ReconstructError: COLMAP failed.
     """
     own = [views[i] for i in chosen]
+    surface, given = ThroughMesh(mesh), freed_rig(rig_of(own))
+    pyramids = photo_pyramids(own, DEPTH, progress)
+    first = polish_rig(surface, pyramids, given, given, STAGES[:1], progress)
+    if not first.far:
+        rest = polish_rig(surface, pyramids, first.rig, given, STAGES[1:], progress)
+        figures = replace(rest.figures, before=first.figures.before, moved=first.figures.moved)
+        return with_rig(views, chosen, _settled(given, replace(rest, figures=figures), None))
     features = features_of(own, cache, progress)
-    surface, given = ThroughMesh(mesh), rig_of(own)
     matches = match_pairs(features, choose_pairs(overlaps(surface, given, range(len(own)))), progress)
     [found] = [refine_rig(surface, given, matches) for _ in progress(range(1), "refine cameras", 1)]
-    return with_rig(views, chosen, found)
+    known = found.placed.sum() >= MOST * len(own)
+    begin, stages = (found.rig, STAGES) if known else (given, COARSE + STAGES)
+    last = polish_rig(surface, pyramids, begin, given, stages, progress)
+    figures = replace(last.figures, before=first.figures.before)
+    return with_rig(views, chosen, _settled(given, replace(last, figures=figures), found))
 
 
 def with_rig(views: Sequence[View], chosen: Sequence[int], found: RefinedRig) -> RefinedCameras:
@@ -111,10 +130,8 @@ def refine_rig(surface: ThroughMesh, given: Rig, matches: Matches) -> RefinedRig
     A camera with FOR_FOCAL placed views gets its focal length fitted, one with FOR_LENS its principal point and
     distortion too; a pinhole becomes OPENCV for that. Wrong matches may be among them.
     """
-    views = np.array(given.lens)
-    counts = np.bincount(views, minlength=len(given.cameras))
-    cameras = tuple(enriched(c) if count >= FOR_LENS else c for c, count in zip(given.cameras, counts, strict=True))
-    given = replace(given, cameras=cameras)
+    given = freed_rig(given)
+    views, cameras = np.array(given.lens), given.cameras
     longest = np.array([max(camera.width, camera.height) for camera in cameras])[views]
     with np.errstate(invalid="ignore"):
         near = np.linalg.norm(surface.residuals(given, matches)[0], axis=1) < GATE * longest[matches.b]
@@ -123,18 +140,27 @@ def refine_rig(surface: ThroughMesh, given: Rig, matches: Matches) -> RefinedRig
     rig, before = given, spread_of(surface.residuals(given, used)[0])
     after, placed = before, _placed(used, len(views))
     prior = Prior(TURN, SHIFT * _distance(surface, given, used))
-    for stage in STAGES:
+    for stage in FREED:
         if not placed.any():
             break
         counts = np.bincount(views[placed], minlength=len(cameras))
-        params = tuple(_free(camera, int(count), stage) for camera, count in zip(cameras, counts, strict=True))
+        params = tuple(
+            told_parameters(camera, int(count), stage) for camera, count in zip(cameras, counts, strict=True)
+        )
         done = adjust(surface, rig, given, used, Freedom(placed, params), prior)
         rig, after = done.rig, done.spread
         used = used.only(done.agreeing)
         placed &= _placed(used, len(views))
     # One that lost its matches on the way goes back: where it is now, wrong ones may have led it.
     poses = tuple(new if there else old for new, old, there in zip(rig.poses, given.poses, placed))
-    return RefinedRig(given, replace(rig, poses=poses), placed, before, after, len(used) // 2)
+    return RefinedRig(given, replace(rig, poses=poses), placed, ~placed & placed.any(), before, after, len(used) // 2)
+
+
+def freed_rig(rig: Rig) -> Rig:
+    """The rig with lenses that may distort, as OPENCV, where FOR_LENS views or more share a plain one."""
+    counts = np.bincount(rig.lens, minlength=len(rig.cameras))
+    cameras = tuple(enriched(c) if count >= FOR_LENS else c for c, count in zip(rig.cameras, counts, strict=True))
+    return replace(rig, cameras=cameras)
 
 
 def rig_of(views: Sequence[View]) -> Rig:
@@ -144,14 +170,19 @@ def rig_of(views: Sequence[View]) -> Rig:
     return Rig(tuple(view.cam_from_world for view in views), cameras, tuple(number[view.camera] for view in views))
 
 
+def _settled(given: Rig, polished: PolishedRig, matched: RefinedRig | None) -> RefinedRig:
+    """The outcome: views that are not placed back where they were given. `matched`: what features said, if asked."""
+    placed = polished.placed
+    lost = ~placed & (np.isfinite(polished.spreads) if matched is None else True) & placed.any()
+    poses = tuple(new if there else old for new, old, there in zip(polished.rig.poses, given.poses, placed))
+    rig = replace(polished.rig, poses=poses)
+    if matched is None:
+        return RefinedRig(given, rig, placed, lost, photos=polished.figures)
+    return replace(matched, given=given, rig=rig, placed=placed, lost=lost, photos=polished.figures)
+
+
 def _placed(matches: Matches, views: int) -> Bool[np.ndarray, " v"]:
     return np.bincount(matches.a, minlength=views) + np.bincount(matches.b, minlength=views) >= 2 * FEWEST
-
-
-def _free(camera: Camera, views: int, stage: tuple[Freed, ...]) -> Bool[np.ndarray, " k"]:
-    """Which parameters of a camera that so many placed views have may move in a stage."""
-    allowed = {"focal"} if views < FOR_LENS else {"focal", "centre", "distortion"}
-    return free_parameters(camera, [name for name in stage if name in allowed and views >= FOR_FOCAL])
 
 
 def _distance(surface: ThroughMesh, rig: Rig, matches: Matches) -> float:
@@ -161,5 +192,5 @@ def _distance(surface: ThroughMesh, rig: Rig, matches: Matches) -> float:
     return float(np.median(lengths)) if len(lengths) else 1.0
 
 
-STAGES: tuple[tuple[Freed, ...], ...] = (("focal",), ("focal", "centre", "distortion"))
+FREED: tuple[tuple[Freed, ...], ...] = (("focal",), ("focal", "centre", "distortion"))
 """What of the lenses is free, in turn: distortion fitted to cameras that are far off would take over their errors."""

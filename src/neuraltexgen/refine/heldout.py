@@ -61,11 +61,14 @@ class Preparing:
 
 
 def align_views(
-    views: Sequence[View], texture: Image, how: Preparing, progress: Progress = no_progress
+    views: Sequence[View], texture: Image, how: Preparing, progress: Progress = no_progress, far: bool = True
 ) -> AlignedViews:
-    """Aligns each view to the textured mesh, and prepares it there. Raises ImageError: a photo that can't be read."""
+    """Aligns each view to the textured mesh, and prepares it there. `far`: see `Aligner.align`.
+
+    Raises ImageError: a photo that can't be read.
+    """
     aligner = Aligner(ThroughMesh(how.mesh), how.renderer, texture)
-    found = tuple(aligner.align(view) for view in progress(views, "align", len(views)))
+    found = tuple(aligner.align(view, far) for view in progress(views, "align", len(views)))
     moved = tuple(v if f.pose is None else replace(v, cam_from_world=f.pose) for v, f in zip(views, found, strict=True))
     paths = prepare_views(moved, how.renderer, how.key, how.settings, how.cache, progress)
     return AlignedViews(moved, found, tuple(paths))

@@ -13,6 +13,9 @@ from neuraltexgen.scene import Camera
 STEP = 1e-6
 """Relative step of central differences: truncation and rounding are both near 1e-10 then."""
 
+FOR_FOCAL, FOR_LENS = 3, 12
+"""Views of one camera from which its focal length can be told, and its principal point and distortion."""
+
 Freed = Literal["focal", "centre", "distortion"]
 """What of a lens may move: focal lengths; the principal point; all other parameters."""
 
@@ -84,6 +87,12 @@ def free_parameters(camera: Camera, freed: Collection[Freed]) -> Bool[np.ndarray
     for name in freed:
         result[groups[name]] = True
     return result
+
+
+def told_parameters(camera: Camera, views: int, freed: Collection[Freed]) -> Bool[np.ndarray, " k"]:
+    """Those of `free_parameters` that so many views of the camera can tell: none, the focal length, or all."""
+    allowed = {"focal"} if views < FOR_LENS else {"focal", "centre", "distortion"}
+    return free_parameters(camera, [name for name in freed if name in allowed and views >= FOR_FOCAL])
 
 
 def parameter_spread(camera: Camera) -> Float64[np.ndarray, " k"]:

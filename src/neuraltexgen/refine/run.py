@@ -11,29 +11,43 @@ from neuraltexgen.holdout import held_out
 from neuraltexgen.refine.cameras import RefinedCameras
 from neuraltexgen.refine.heldout import AlignedScores, Preparing, align_views, score_aligned
 from neuraltexgen.refine.stored import cached_cameras
+from neuraltexgen.refine.worth import worth_refining
 from neuraltexgen.scene import Scene
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
 from neuraltexgen.types import Progress, no_progress
 
 
 def refined_scene(
-    scene: Scene, holdout: str, cache: Path, progress: Progress = no_progress
-) -> tuple[Scene, RefinedCameras]:
-    """The scene with refined cameras of all views but the held-out ones; a note says which views stay as given.
+    scene: Scene, holdout: str, cache: Path, progress: Progress = no_progress, always: bool = True
+) -> tuple[Scene, RefinedCameras | None]:
+    """The scene with refined cameras of all views but the held-out ones; itself and None where they stay as given.
 
-    Raises MeshError: the scene has no mesh; and what `refine_cameras` and `held_out` raise.
+    Unless `always`, they are refined only where some photos say that it helps, see `worth`. Notes say so, which views
+    can't be aligned and are to be left out (`RefinedCameras.lost`), and which stay as given.
+
+    Raises MeshError: the scene has no mesh, and `always`; and what `refine_cameras` and `held_out` raise.
     """
+    if scene.mesh is None and not always:
+        return scene, None
     if scene.mesh is None:
         raise MeshError(f"{scene.name} has no mesh that cameras could be refined against", fix="--mesh FILE")
     held = held_out([view.name for view in scene.views], holdout)
     chosen = [i for i in range(len(scene.views)) if i not in held]
-    found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress)
     notes = list(scene.notes)
-    if found.unplaced:
+    if not always:
+        worth = worth_refining(scene.views, chosen, scene.mesh, progress)
+        if not worth.helps:
+            return scene, None
         notes.append(
-            f"{len(found.unplaced)} of {len(chosen)} views have too few matches for their camera to be refined and "
-            f"stay as given (first: {found.unplaced[0]})"
+            f"the cameras are off and were refined: {worth.asked} photos differ by {255 * worth.before:.1f} of 255 at "
+            f"the same places, and by {255 * worth.after:.1f} where their cameras agree (--refine none leaves them)"
         )
+    found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress)
+    lost = set(found.lost)
+    stay = [name for name in found.unplaced if name not in lost]
+    for names, what in ((lost, "can't be aligned and are left out"), (stay, "say too little and stay as given")):
+        if names:
+            notes.append(f"{len(names)} of {len(chosen)} views {what} (first: {min(names)})")
     return replace(scene, views=found.views, notes=tuple(notes)), found
 
 
@@ -44,9 +58,11 @@ def fit_refined(
     how: Preparing,
     progress: Progress = no_progress,
     clock: Clock | None = None,
+    far: bool = True,
 ) -> tuple[Trained, AlignedScores | None]:
     """The fit of a scene with refined cameras, prepared as `paths`; its held-out views aligned to the texture.
 
+    `far`: these may stand many pixels from where they belong.
     They are scored as they are given, and where they were aligned to; None if there are none. A final fit, and a style,
     have them there. Raises what `training.train_and_score` raises.
     """
@@ -58,7 +74,7 @@ def fit_refined(
         return trained, None
     with clock.stage("align"):
         texture = trained.result.texture
-        held = align_views([scene.views[i] for i in trained.held], np.clip(texture, 0, 1), how, progress)
+        held = align_views([scene.views[i] for i in trained.held], np.clip(texture, 0, 1), how, progress, far)
         right = {names[i]: trained.views.corrections.get(path) for i, path in enumerate(trained.views.files)}
         given = {name: correction for name, correction in right.items() if correction is not None}
         aligned = score_aligned(held, texture, trained.seen, trained.views, progress, given)

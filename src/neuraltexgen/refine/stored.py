@@ -11,11 +11,12 @@ import numpy as np
 from neuraltexgen.files import content_key, plain, write_json
 from neuraltexgen.refine.cameras import RefinedCameras, RefinedRig, refine_cameras, with_rig
 from neuraltexgen.refine.features import LONGEST, MOST
+from neuraltexgen.refine.polish import PhotoFigures
 from neuraltexgen.refine.through_mesh import Rig
 from neuraltexgen.scene import Camera, Mesh, View
 from neuraltexgen.types import Progress, no_progress
 
-VERSION = 1
+VERSION = 2
 """Part of the key: raise it when cameras come out otherwise."""
 
 
@@ -50,5 +51,7 @@ def _read(stored: dict) -> RefinedRig:
         )
         for side in (stored["given"], stored["rig"])
     )
-    figures = stored["before"], stored["after"], stored["matches"]
-    return RefinedRig(given, rig, np.array(stored["placed"], bool), *figures)
+    before, after = (np.nan if stored[name] is None else float(stored[name]) for name in ("before", "after"))
+    masks = np.array(stored["placed"], bool), np.array(stored["lost"], bool)
+    photos = stored["photos"] and PhotoFigures(**stored["photos"])
+    return RefinedRig(given, rig, *masks, before, after, int(stored["matches"]), photos)

@@ -79,14 +79,28 @@ class ThroughMesh:
 
     def steady(self, rig: Rig, matches: Matches) -> Bool[np.ndarray, " n"]:
         """The matches whose source looks at a surface that goes on around it: no depth edge, no hole, not grazing."""
-        centre = self.hits(rig, matches.a, matches.source)
+        return self.steady_at(rig, matches.a, matches.source, np.full(len(matches), AROUND))[1]
+
+    def steady_at(
+        self,
+        rig: Rig,
+        views: Int32[np.ndarray, " n"],
+        points: Float64[np.ndarray, "n 2"],
+        around: Float64[np.ndarray, " n"],
+    ) -> tuple[Hits, Bool[np.ndarray, " n"]]:
+        """The hits of image points of views, and whether the surface goes on `around` pixels beside each."""
+        centre = self.hits(rig, views, points)
         good = (centre.faces >= 0) & (np.abs((centre.rays * centre.normals).sum(axis=1)) > GRAZING)
-        for shift in AROUND * np.array([(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)]):
-            beside = self.hits(rig, matches.a, matches.source + shift)
+        index = np.flatnonzero(good)
+        for shift in np.array([(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)]):
+            beside = self.hits(rig, views[index], points[index] + around[index, None] * shift)
             with np.errstate(invalid="ignore", divide="ignore"):
-                off = ((beside.points - centre.points) * centre.normals).sum(axis=1)
-                good &= (beside.faces >= 0) & (np.abs(off) < EDGE * np.linalg.norm(centre.points, axis=1))
-        return good
+                off = ((beside.points - centre.points[index]) * centre.normals[index]).sum(axis=1)
+                on = (beside.faces >= 0) & (np.abs(off) < EDGE * np.linalg.norm(centre.points[index], axis=1))
+            index = index[on]
+        good[:] = False
+        good[index] = True
+        return centre, good
 
     def hits(self, rig: Rig, views: Int32[np.ndarray, " n"], points: Float64[np.ndarray, "n 2"]) -> Hits:
         """Where the rays through image points of views meet the mesh."""

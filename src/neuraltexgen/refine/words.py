@@ -8,7 +8,7 @@ import numpy as np
 
 from neuraltexgen.files import plain
 from neuraltexgen.geometry import focal_and_centre
-from neuraltexgen.refine.cameras import RefinedCameras
+from neuraltexgen.refine.cameras import RefinedCameras, RefinedRig
 from neuraltexgen.refine.heldout import AlignedScores
 from neuraltexgen.refine.lens import parameter_names
 from neuraltexgen.report import Table
@@ -26,7 +26,7 @@ def camera_figures(refined: RefinedCameras | None, aligned: AlignedScores | None
             "mean": asdict(aligned.mean),
             "not_aligned": list(aligned.aligned.unaligned),
             "views": [
-                {"name": s.name, "matches": found.matches, "residual": found.spread, **asdict(s.score)}
+                {"name": s.name, "matches": found.matches, "difference": found.spread, **asdict(s.score)}
                 for s, found in zip(aligned.scores, aligned.aligned.found, strict=True)
             ],
         }
@@ -56,26 +56,38 @@ def refined_table(refined: RefinedCameras) -> Table:
     rows = tuple(
         (refined.views[i].name, float(next(turns)), float(next(shifts)))
         if there
-        else (refined.views[i].name, "as given", "as given")
-        for i, there in zip(refined.chosen, refined.found.placed, strict=True)
+        else (refined.views[i].name, *(("left out",) * 2 if gone else ("as given",) * 2))
+        for i, there, gone in zip(refined.chosen, refined.found.placed, refined.found.lost, strict=True)
     )
-    note = f"Matches are {refined.found.before:.2f} pixels off before, {refined.found.after:.2f} after."
+    note = " ".join(f"{label.capitalize()}: {text}." for label, text in _evidence(refined.found))
     return Table("Refined cameras", ("view", "turn, degrees", "shift, world units"), rows, note)
 
 
-def cameras_json(scene_views: Sequence[View], refined: RefinedCameras, aligned: AlignedScores | None) -> dict[str, Any]:
+def cameras_json(refined: RefinedCameras, aligned: AlignedScores | None) -> dict[str, Any]:
     """Every view's lens and pose after the run, and how it came by them; what docs/cameras.md says of cameras.json."""
     moved = {} if aligned is None else {view.name: view for view in aligned.aligned.views}
     lost = () if aligned is None else aligned.aligned.unaligned
-    placed = {refined.views[i].name for i, there in zip(refined.chosen, refined.found.placed, strict=True) if there}
+    states = dict(zip(refined.chosen, zip(refined.found.placed, refined.found.lost), strict=True))
     views = []
-    for view in scene_views:
-        how = (
-            "refined" if view.name in placed else "aligned" if view.name in moved and view.name not in lost else "given"
-        )
+    for i, view in enumerate(refined.views):
+        placed, gone = states.get(i, (False, False))
+        there = view.name in moved and view.name not in lost
+        how = "refined" if placed else "left out" if gone else "aligned" if there else "given"
         pose = moved.get(view.name, view).cam_from_world
         views.append({"name": view.name, "how": how, "camera": _camera(view.camera), "cam_from_world": pose})
     return plain({"form": FORM, "views": views, "refinement": _refined_figures(refined)})
+
+
+def final_views(refined: RefinedCameras, aligned: AlignedScores | None) -> tuple[View, ...]:
+    """The views with their cameras after the run; those that are left out are not among them."""
+    moved = {} if aligned is None else {view.name: view for view in aligned.aligned.views}
+    return tuple(moved.get(view.name, view) for view in refined.views if view.name not in refined.lost)
+
+
+def photo_names(views: Sequence[View]) -> list[str]:
+    """Each photo's file name, or the view's where photos in several folders are called alike."""
+    files = [view.photo.name for view in views]
+    return files if len(set(files)) == len(files) else [view.name for view in views]
 
 
 def _refined_figures(refined: RefinedCameras) -> dict[str, Any]:
@@ -84,10 +96,12 @@ def _refined_figures(refined: RefinedCameras) -> dict[str, Any]:
     found = refined.found
     return {
         "views": len(refined.chosen),
-        "as_given": list(refined.unplaced),
+        "as_given": [name for name in refined.unplaced if name not in refined.lost],
+        "left_out": list(refined.lost),
         "matches": found.matches,
         "residual_before": found.before,
         "residual_after": found.after,
+        "photos": None if found.photos is None else asdict(found.photos),
         "turn_degrees": float(np.median(turns)) if len(turns) else None,
         "shift": float(np.median(shifts)) if len(shifts) else None,
         "cameras": [{"before": _camera(before), "after": _camera(after)} for before, after in refined.lenses],
@@ -97,19 +111,30 @@ def _refined_figures(refined: RefinedCameras) -> dict[str, Any]:
 def _refined_rows(refined: RefinedCameras) -> list[tuple[str, str]]:
     turns, shifts = refined.moves()
     if len(turns) == 0:
-        return [("cameras", f"as given: too few matches among {len(refined.chosen)} photos")]
-    found = refined.found
+        return [("cameras", f"as given: the {len(refined.chosen)} photos say too little")]
     rows = [
         (
             "cameras",
-            f"{len(turns)} of {len(refined.chosen)} refined by {found.matches:,} matches: median turn "
-            f"{np.median(turns):.3g} degrees, shift {np.median(shifts):.3g} units",
+            f"{len(turns)} of {len(refined.chosen)} refined: median turn {np.median(turns):.3g} degrees, "
+            f"shift {np.median(shifts):.3g} units",
         ),
-        ("matches", f"{found.before:.2f} pixels off before, {found.after:.2f} after"),
+        *_evidence(refined.found),
     ]
     if len(refined.lenses) == 1:
         (before, after), *_ = refined.lenses
         rows.append(("focal length", f"{_focal(before)} pixels before, {_focal(after)} after"))
+    return rows
+
+
+def _evidence(found: RefinedRig) -> list[tuple[str, str]]:
+    """What the cameras rest on, as (label, sentence)."""
+    rows = []
+    if found.matches:
+        off = f"{found.before:.2f} pixels off before, {found.after:.2f} after"
+        rows.append(("matches", f"{found.matches:,} features, {off}"))
+    if found.photos is not None:
+        before, after = 255 * found.photos.before, 255 * found.photos.after
+        rows.append(("photos", f"{before:.1f} of 255 apart where they show one place before, {after:.1f} after"))
     return rows
 
 

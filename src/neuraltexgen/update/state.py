@@ -71,16 +71,20 @@ def check_job(job: Job) -> None:
             f"the state of a run with --sampling {job.train.sampling} can't be kept: its sums are those of points",
             fix="--sampling bilinear, or no --keep-state",
         )
-    if job.refine != "none":
-        raise ConfigError(
-            "the state of a run with refined cameras can't be kept: a new photo's camera would be an unrefined one",
-            fix="no --keep-state, or no --refine",
-        )
+    if job.refine == "cameras":
+        raise _refined()
     if job.enhance.on or job.train.style is not None:
         raise ConfigError(
             "the state of a run with enhanced photos or a style can't be kept",
             fix="no --keep-state; or `neuraltexgen enhance` first, and its capture textured",
         )
+
+
+def _refined() -> ConfigError:
+    return ConfigError(
+        "the state of a run with refined cameras can't be kept: a new photo's camera would be an unrefined one",
+        fix="no --keep-state, or --refine none",
+    )
 
 
 def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = no_progress) -> Path:
@@ -89,6 +93,8 @@ def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = 
     Raises ConfigError: see `check_job`.
     """
     check_job(outcome.job)
+    if outcome.refined is not None:
+        raise _refined()
     trained, views = outcome.trained, outcome.scene.views
     if outcome.job.reconstruct is not None and holds_only_photos(capture, outcome.job.read.format):
         capture = out / FROM_PHOTOS

@@ -37,8 +37,8 @@ def scatter(gradient: np.ndarray, low: np.ndarray, high: np.ndarray, trust: np.n
     height, width, channels = result.shape
     spans, bounds = shared_out(low, high, trust, height)
     shape, size = high.shape[1:], (height, width, channels)
-    flat = (field.reshape(-1) for field in (gradient, low, high, trust))
-    _scatter(*flat, shape, spans, bounds, size, result.reshape(-1))
+    gradient, low, high, trust = (field.reshape(-1) for field in (gradient, low, high, trust))
+    _scatter(gradient, low, high, trust, shape, spans, bounds, size, result.reshape(-1))
 
 
 def shared_out(low: np.ndarray, high: np.ndarray, trust: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray]:

@@ -37,6 +37,75 @@ def lay_out(stencil, weight, blocks):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
+def curved_blocks(stencil, blocks):
+    """Marks the blocks of a stencil (H W SLOTS) with a texel that has any curvature."""
+    height, width = stencil.shape[:2]
+    for strip in prange(len(blocks)):
+        for block in range(blocks.shape[1]):
+            found = False
+            for row in range(strip * HIGH, min((strip + 1) * HIGH, height)):
+                for col in range(block * WIDE, min((block + 1) * WIDE, width)):
+                    found |= stencil[row, col, 0] != 0
+            blocks[strip, block] = found
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
+def take_diagonal(stencil, blocks, diagonal):
+    """Writes the diagonal of a stencil (H k W) into `diagonal` (H W)."""
+    for strip in prange(len(blocks)):
+        for row in range(strip * HIGH, min((strip + 1) * HIGH, len(stencil))):
+            start, end = next_run(blocks, strip, 0)
+            while start < end:
+                for col in range(start * WIDE, min(end * WIDE, stencil.shape[2])):
+                    diagonal[row, col] = stencil[row, 0, col]
+                start, end = next_run(blocks, strip, end)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
+def invert(diagonal, blocks):
+    """Writes 1 over the values that are above 0 in their place, and 0 in that of others."""
+    for strip in prange(len(blocks)):
+        for row in range(strip * HIGH, min((strip + 1) * HIGH, len(diagonal))):
+            start, end = next_run(blocks, strip, 0)
+            while start < end:
+                for col in range(start * WIDE, min(end * WIDE, diagonal.shape[1])):
+                    value = diagonal[row, col]
+                    diagonal[row, col] = np.float32(1) / value if value > 0 else np.float32(0)
+                start, end = next_run(blocks, strip, end)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
+def to_planes(image, blocks, planes):
+    """Writes an image (H W c) into `planes` (c H W)."""
+    for strip in prange(len(blocks)):
+        for row in range(strip * HIGH, min((strip + 1) * HIGH, len(image))):
+            start, end = next_run(blocks, strip, 0)
+            while start < end:
+                for col in range(start * WIDE, min(end * WIDE, image.shape[1])):
+                    for k in range(image.shape[2]):
+                        planes[k, row, col] = image[row, col, k]
+                start, end = next_run(blocks, strip, end)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
+def add_planes(planes, blocks, image):
+    """Adds `planes` (c H W) to an image (H W c)."""
+    for strip in prange(len(blocks)):
+        for row in range(strip * HIGH, min((strip + 1) * HIGH, len(image))):
+            start, end = next_run(blocks, strip, 0)
+            while start < end:
+                for col in range(start * WIDE, min(end * WIDE, image.shape[1])):
+                    for k in range(image.shape[2]):
+                        image[row, col, k] += planes[k, row, col]
+                start, end = next_run(blocks, strip, end)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+@no_type_check
 def subtract_penalty(x, weight, blocks, result):
     """Takes `weight` x the sum of a texel's differences from its four neighbours from `result` (c H W)."""
     height, width = x.shape[1:]
