@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from neuraltexgen.direct import solve
+from neuraltexgen.equalise import find_exposures
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
@@ -58,6 +59,11 @@ def visited(number: int) -> FitView:
     return replace(view, photo=torch.where(visitor(number)[..., None], colour, view.photo))
 
 
+def search(views: Views) -> Transients:
+    found = find_exposures(views, fall_off=False)
+    return find_transients(views, TEXTURE, (found.gains, found.offsets))
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Views:
     return store([noisy(number) for number in range(COUNT)], tmp_path_factory.mktemp("clean"))
@@ -71,7 +77,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Views:
 
 @pytest.fixture(scope="module")
 def found(planted: Views) -> Transients:
-    return find_transients(planted, TEXTURE)
+    return search(planted)
 
 
 def test_visitors_are_found_and_hardly_anything_else(planted: Views, found: Transients) -> None:
@@ -87,8 +93,20 @@ def test_visitors_are_found_and_hardly_anything_else(planted: Views, found: Tran
     assert all((found.shares[number] > 0.05) == (number in PLANTED) for number in range(COUNT))
 
 
+def test_exposures_and_colours_that_vary_widely_hide_nobody(planted: Views, found: Transients, tmp_path: Path) -> None:
+    gains = np.exp(0.3 * np.random.default_rng(5).standard_normal((COUNT, 3)))
+    darker = torch.from_numpy((gains / gains.max(axis=0)).astype(np.float32))
+    # Photos of 8 bits are clipped; these are darkened, so that none is.
+    made = [replace(view, photo=view.photo.clamp(0, 0.98) * darker[number]) for number, view in enumerate(planted)]
+    varied = search(store(made, tmp_path))
+    for number, (before, after) in enumerate(zip(found.masks, varied.masks, strict=True)):
+        both, either = (before & after).sum(), (before | after).sum()
+        assert both > 0.8 * either or number not in PLANTED
+        assert (after & ~before).mean() < 0.02
+
+
 def test_photos_that_agree_keep_all_their_pixels(clean: Views) -> None:
-    found = find_transients(clean, TEXTURE)
+    found = search(clean)
     assert max(found.shares) == 0
 
 
@@ -112,7 +130,7 @@ def store_clean(clean: Views) -> Views:
 
 
 def test_the_order_of_the_photos_changes_nothing(planted: Views, found: Transients) -> None:
-    turned = find_transients(planted.subset(range(COUNT)[::-1]), TEXTURE)
+    turned = search(planted.subset(range(COUNT)[::-1]))
     differs = [np.mean(a != b) for a, b in zip(turned.masks[::-1], found.masks, strict=True)]
     assert max(differs) < 0.005  # rounding may move a border's pixel
 
@@ -120,7 +138,7 @@ def test_the_order_of_the_photos_changes_nothing(planted: Views, found: Transien
 def test_two_photos_that_disagree_are_both_kept(tmp_path: Path) -> None:
     """Nobody knows which one is right."""
     pair = store([noisy(2), visited(2)], tmp_path)
-    assert find_transients(pair, TEXTURE).shares == (0.0, 0.0)
+    assert search(pair).shares == (0.0, 0.0)
 
 
 def test_hidden_pixels_have_no_confidence_and_a_key_of_their_own(planted: Views, found: Transients) -> None:

@@ -44,13 +44,16 @@ def ready(
     """Readies the views by those at `fitted`; held-out ones get what a camera has in common, its fall-off."""
     views = views.hiding({}).correcting({}) if views.hidden or views.corrections else views
     found, left_out = None, None
-    if settings.exposure and len(fitted) > 1:
+    if settings.exposure:
         with stage("exposures"):
             found = find_exposures(views.subset(fitted), settings.fall_off, progress)
             right = corrections(found, views, list(fitted))
         views = views.correcting(right) if right else views
     if settings.transients:
         with stage("transients"):
-            left_out = find_transients(views.subset(fitted), settings.size, progress)
+            # Photos that are fitted as they are still differ in exposure.
+            known = found or find_exposures(views.subset(fitted), False)
+            exposures = (known.gains, known.offsets)
+            left_out = find_transients(views.subset(fitted), settings.size, exposures, progress)
         views = views.hiding({views.files[i]: mask for i, mask in zip(fitted, left_out.masks, strict=True)})
     return Readied(views, found, left_out)

@@ -1,6 +1,6 @@
 """What stands in one photo and not in the others, such as people walking by: found before the fit, to be left out.
 
-A coarse texture is fitted to a few pixels of all photos by a robust loss, exposures in turn with it. Each photo is
+A coarse texture is fitted to a few pixels of all photos by a robust loss, their exposures being known. Each photo is
 compared with what the others say of it: its own part in the texture is taken out, so that it does not vouch for
 itself. A patch that differs strongly, and is neither small nor thin, is a transient. Where fewer than three photos
 look, nobody can tell which one is right, and nothing is left out.
@@ -13,21 +13,21 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from neuraltexgen.colour import BLOCK, EXPOSURE_PRIOR, ViewColours
+from neuraltexgen.colour import ViewColours
+from neuraltexgen.fit import Exposures
 from neuraltexgen.glimpses import glimpse_of, stride_for
-from neuraltexgen.kernels.packed import Places, look_up, pack_share, scatter, scatter_trust, unpack_share
-from neuraltexgen.kernels.photometric import block_means
+from neuraltexgen.kernels.packed import Places, look_up, scatter, scatter_trust, unpack_share
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.views import Views
 
 ROUNDS = 7
-"""Turns of texture, exposures and weights."""
+"""Turns of texture and weights."""
 
 WIDEST, ORDINARY, FLOOR = 0.5, 3.0, 0.03
 """The difference that quarters a pixel's weight: WIDEST in the first round, in the last ORDINARY times the median
 difference, but never less than FLOOR."""
 
-STRONG, EDGE = 4.0, 1.5
+STRONG, EDGE = 4.0, 1.2
 """A transient differs in its midst by STRONG times the last scale, and reaches as far as by EDGE times it."""
 
 MIDST, THIN = 2, 1
@@ -54,12 +54,15 @@ class Transients:
     stride: int
 
 
-def find_transients(views: Views, size: tuple[int, int], progress: Progress = no_progress) -> Transients:
-    """Finds what does not belong in the photos. `size`: the texture's, (H, W). Deterministic.
+def find_transients(
+    views: Views, size: tuple[int, int], exposures: Exposures, progress: Progress = no_progress
+) -> Transients:
+    """Finds what does not belong in the photos. `size`: the texture's, (H, W). `exposures`: the photos' gains and
+    offsets. Deterministic.
 
     It takes memory for a sixteenth of all views at once, or all of them where photos are small.
     """
-    search = _Search(views, size)
+    search = _Search(views, size, exposures)
     for number in progress(range(ROUNDS), "transients", ROUNDS):
         search.one_round(number)
     masks = [_patches(d.size, d.known, search.scale) for d in search.differences]
@@ -79,25 +82,25 @@ class _Difference:
 
 
 class _Search:
-    """The coarse texture and all that is fitted beside it."""
+    """The coarse texture and the weights of pixels that are fitted beside it."""
 
-    def __init__(self, views: Views, size: tuple[int, int]) -> None:
+    def __init__(self, views: Views, size: tuple[int, int], exposures: Exposures) -> None:
         height, width = views[0].photo.shape[:2]
         self.stride = stride_for(height, width)
         self.glimpses = [glimpse_of(view, self.stride) for _, view in views.stream(range(len(views)))]
         coarser = 2 * self.stride if self.stride > 1 else 1
         self.size = (max(1, size[0] // coarser), max(1, size[1] // coarser))
         self.colours = ViewColours(len(views), views[0].photo.shape[2], views.device)
+        self.colours.hold(*exposures)
         self.weights = [torch.ones(glimpse.places.trust.shape, device=views.device) for glimpse in self.glimpses]
         self.looks = torch.zeros(*self.size, 1, device=views.device)
         for glimpse in self.glimpses:
             self.looks[..., 0] += scatter_trust(glimpse.places, self.size) > 0
-        self.shared = (self.looks[..., 0] > 1).to(torch.uint8)
         self.scale = WIDEST
         self.differences: list[_Difference] = []
 
     def one_round(self, number: int) -> None:
-        """Fits the texture with the present weights, then weights and exposures to what each photo shows beside it."""
+        """Fits the texture with the present weights, then weights to what each photo shows beside it."""
         total, mass = self._whole()
         self.differences = [self._difference(index, total, mass) for index in range(len(self.glimpses))]
         known = torch.cat([d.size[d.known] for d in self.differences])
@@ -109,8 +112,6 @@ class _Search:
             # Geman and McClure's weight.
             weight = (1 + (difference.size / self.scale).square()).pow(-2)
             self.weights[index] = torch.where(difference.known, weight, torch.ones_like(weight))
-            self._expose(index, total, mass)
-        self.colours.fix_gauge()
 
     def _parts(self, index: int, weighted: bool = True) -> tuple[Texels, Mass]:
         """What one photo adds to the texture's sums: colours with its exposure taken out, and their weights."""
@@ -118,10 +119,12 @@ class _Search:
         gain, offset = self.colours.of(index)
         trust = unpack_share(glimpse.places.trust).square()
         trust = (trust * self.weights[index] if weighted else trust)[..., None]
-        total = torch.zeros(*self.size, self.colours.gains.shape[1], device=self.shared.device)
-        mass = torch.zeros(*self.size, 1, device=self.shared.device)
-        scatter(trust * gain * (glimpse.colours() - offset), glimpse.places, total)
-        scatter(trust * gain.square().mean(), glimpse.places, mass)
+        total = torch.zeros(*self.size, self.colours.gains.shape[1], device=self.looks.device)
+        mass = torch.zeros(*self.size, 1, device=self.looks.device)
+        # One weight for all channels: of each its own gain, squared, would colour the mean.
+        weight = trust * gain.square().mean()
+        scatter(weight * (glimpse.colours() - offset) / gain, glimpse.places, total)
+        scatter(weight, glimpse.places, mass)
         return total, mass
 
     def _whole(self) -> tuple[Texels, Mass]:
@@ -144,20 +147,13 @@ class _Search:
         looks = _look_up_plane(self.looks, places)
         known = (places.trust > 0) & (looks > OTHERS + 0.5) & (weight > 0.05)
         sizes = []
-        for shown in (gain * bare + offset, glimpse.colours()):
-            left = torch.where(known[..., None], gain * others + offset - shown, 0.0)
+        photo = glimpse.colours()
+        # What a photo shows white may be brighter yet.
+        expected = torch.minimum(gain * others + offset, photo.clamp(min=1))
+        for shown in (gain * bare + offset, photo):
+            left = torch.where(known[..., None], expected - shown, 0.0)
             sizes.append(_smoothed(left, known).square().mean(dim=2).sqrt())
         return _Difference(torch.where(known, torch.minimum(*sizes), 0.0), known)
-
-    def _expose(self, index: int, total: Texels, mass: Mass) -> None:
-        """Sets a photo's exposure from the pixels that still count."""
-        glimpse = self.glimpses[index]
-        image, _ = self._look(total, mass, glimpse.places)
-        trust = pack_share((unpack_share(glimpse.places.trust) * self.weights[index]).contiguous())
-        places = Places(glimpse.places.low, glimpse.places.high, trust)
-        blocks = block_means(image.contiguous(), glimpse.photo, places, self.shared, BLOCK // self.stride)
-        held = EXPOSURE_PRIOR * float(trust.sum()) / 255 * self.stride**2
-        self.colours.update(index, *blocks, held)
 
     def _look(self, total: Texels, mass: Mass, places: Places) -> tuple[Image, Plane]:
         """The mean colour that sums hold at places, and its weight."""

@@ -16,6 +16,9 @@ from neuraltexgen.views import FitView, Views
 ROUNDS = 8
 """Turns of texture and exposures on the coarse texture; each looks at few pixels."""
 
+LEAST_SQUARE = 1e-4
+"""Of a gain: a photo that is next to black says next to nothing."""
+
 Planes = Float[Tensor, "c H W"]
 Weight = Float[Tensor, "H W"]
 
@@ -54,8 +57,11 @@ def photos_mean(
         black = torch.zeros(*trust.shape, channels, device=device)
         scale = -0.5 * channels * int((trust > 0).sum())
         found = compare(black, Target(look.photo, trust), colour, PhotoLosses(l2=1.0), scale, scratch=scratch)
-        weight = unpack_share(trust).square() * colour.gain.square().mean()
-        scatter(torch.cat((found.gradient, weight[..., None]), dim=2), look.places, total)
+        # Channels share a weight, so none may count by its own gain, which would colour the mean.
+        squared = colour.gain.square()
+        weight = unpack_share(trust).square() * squared.mean()
+        even = found.gradient * (squared.mean() / squared.clamp(min=LEAST_SQUARE))
+        scatter(torch.cat((even, weight[..., None]), dim=2), look.places, total)
     sums = total.permute(2, 0, 1)
     return spread(sums[:-1], sums[-1]).permute(1, 2, 0).contiguous()
 
