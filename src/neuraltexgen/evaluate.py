@@ -11,6 +11,7 @@ from torch import Tensor
 from neuraltexgen.colour import fit_colour
 from neuraltexgen.kernels.packed import scatter
 from neuraltexgen.lookups import render_view
+from neuraltexgen.machine import one_torch_thread
 from neuraltexgen.metrics import Score, quick_figures, score
 from neuraltexgen.views import FitView, Views
 
@@ -29,6 +30,7 @@ class ViewScore:
     score: Score
 
 
+@one_torch_thread()
 def seen_texels(views: Views, size: tuple[int, int], indices: Iterable[int]) -> Bool[Tensor, "H W"]:
     """Texels that a view of `indices` looks at with any confidence, grown by the distance between its samples."""
     looks = torch.zeros(*size, 1, device=views.device)

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -88,3 +89,15 @@ def view_budget(budget: int, fit_bytes: int, largest_view: int) -> int:
             fix=f"--memory {need + 0.1:.1f}, a smaller --texture-size, or fewer --samples",
         )
     return left
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """PyTorch on the calling thread alone: between numba kernels that take all cores, its many small operations only
+    wait for threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -28,6 +28,7 @@ from neuraltexgen.fit import Beside, FitResult, PassRecord
 from neuraltexgen.kernels.packed import Scratch, look_up
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, compare
 from neuraltexgen.lookups import texel_weights
+from neuraltexgen.machine import one_torch_thread
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress
@@ -48,6 +49,7 @@ STEPS, TOLERANCE = 6, 3e-3
 """Steps of conjugate gradients in a round, at the most, and the share of the right-hand side that may be left."""
 
 
+@one_torch_thread()
 def solve(
     views: Views,
     settings: FitSettings,

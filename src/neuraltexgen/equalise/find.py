@@ -11,6 +11,7 @@ from neuraltexgen.equalise.pairs import pairs_of
 from neuraltexgen.equalise.solve import solve_exposures
 from neuraltexgen.fall_off import Correction, FallOff
 from neuraltexgen.glimpses import glimpse_of, stride_for
+from neuraltexgen.machine import one_torch_thread
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
 
@@ -36,6 +37,7 @@ class Equalised:
     fall_offs: Mapping[tuple[int, int], FallOff]
 
 
+@one_torch_thread()
 def find_exposures(views: Views, fall_off: bool, progress: Progress = no_progress) -> Equalised:
     """The exposures on which the photos agree best, where they show one surface; deterministic.
 

@@ -23,7 +23,7 @@ WIDEST, ORDINARY, LEAST = 0.25, 3.0, 0.004
 """Difference of a pair, in values of a photo, at which it counts less: WIDEST in the first round, half of it in each
 next one, but never less than ORDINARY times the median difference, nor than LEAST."""
 
-EARLY_PAIRS, LATE_PAIRS = 50_000, 300_000
+EARLY_PAIRS, LATE_PAIRS = 50_000, 200_000
 """Pairs that the first and the last rounds look at, at the most. On the calibrated RGB-D room, of whose 600,000 pairs
 200,000 were drawn, gains moved by a thousandth (median), the least certain one by nine."""
 
