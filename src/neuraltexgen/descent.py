@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neuraltexgen.kernels.blocks import Blocks, coarser_blocks, no_blocks
+from neuraltexgen.kernels.blocks import Blocks, coarser_blocks, late_zeros, no_blocks
 from neuraltexgen.kernels.cpu import adam as cpu
 from neuraltexgen.kernels.cpu import pyramid as cpu_pyramid
 from neuraltexgen.kernels.cuda.adam import Constants, PyramidSteps
@@ -29,7 +29,7 @@ class PyramidDescent:
         self.texture, self.regulariser = texture, regulariser
         self.adam = torch.optim.Adam(list(texture.parameters()), lr=1.0, betas=betas, eps=eps, fused=True)
         self.composed: Float[Tensor, "H W c"] = texture().detach()
-        self.gradient: Float[Tensor, "H W c"] = torch.zeros_like(self.composed)
+        self.gradient: Float[Tensor, "H W c"] = late_zeros(tuple(self.composed.shape), self.composed)
         self._masks = self._level_blocks(None)
         self._buffers: list[np.ndarray] = []
         self._on_cuda: PyramidSteps | None = None

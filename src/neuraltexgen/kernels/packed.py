@@ -41,7 +41,7 @@ class Scratch:
     def image(self, name: str, shape: tuple[int, ...]) -> Float32[Tensor, "h w c"]:
         """An image in the CPU's memory that holds anything."""
         if name not in self._held or self._held[name].shape != shape:
-            self._held[name] = torch.empty(shape)
+            self._held[name] = torch.from_numpy(np.empty(shape, np.float32))  # in huge pages where there are any
         return self._held[name]
 
 

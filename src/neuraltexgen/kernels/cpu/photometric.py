@@ -14,19 +14,19 @@ from neuraltexgen.kernels.cpu.packed import STRIP
 FLAGS = {"contract", "reassoc", "nsz"}
 """Sums along a row may be vectorised. NaN keeps its meaning: a photo may hold it where it is not compared."""
 
-COMPARED = 16
+COMPARED = 32
 """Photo rows of a strip that is compared: the row before and the one after it are computed once more."""
 
 POINTWISE, ACROSS, DOWN, SHARP_RENDER, SHARP_PHOTO = range(5)
 """The sums of a strip."""
 
 
-@njit(cache=True, error_model="numpy")
+@njit(parallel=True, cache=True, error_model="numpy")
 @no_type_check
 def count_pairs(trust):
     """How many pixels have any trust, and how many pairs of neighbours both do: (pixels, across, down)."""
     pixels, across, down = 0, 0, 0
-    for row in range(trust.shape[0]):
+    for row in prange(trust.shape[0]):
         below = trust[row + 1] if row + 1 < trust.shape[0] else trust[row]
         last = row + 1 == trust.shape[0]
         pixels += _count(trust[row], trust[row])
