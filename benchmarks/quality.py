@@ -40,7 +40,7 @@ def main() -> None:
         row = json.loads(done.stdout.splitlines()[-1])
         recipe = "published" if arguments.published else "ours"
         (RESULTS / f"quality-{name}-{recipe}.json").write_text(json.dumps(row, indent=1) + "\n")
-        mean = row["held_out"]
+        mean = row["aligned"] or row["held_out"]
         print(
             f"{name:20s} {recipe:9s} PSNR {mean['psnr_fitted']:.2f} dB, sharpness {mean['sharpness']:.2f}, "
             f"{sum(row['seconds'].values()):.0f} s, {row['peak_gib']:.2f} GiB",
@@ -68,6 +68,7 @@ def run(capture: Path, published: bool) -> dict[str, Any]:
         "views": len(outcome.scene.views),
         "faces": len(outcome.mesh.faces),
         "held_out": asdict(trained.mean),
+        "aligned": None if outcome.aligned is None else asdict(outcome.aligned.mean),
         "per_view": {s.name: round(s.score.psnr_fitted, 2) for s in trained.scores},
         "curve": [[number, round(psnr, 3), round(sharp, 3)] for number, psnr, sharp in trained.curve],
         "seconds": {stage: round(seconds, 1) for stage, seconds in outcome.seconds.items()},
