@@ -283,7 +283,9 @@ def test_our_learning_rate_falls_along_a_cosine(views: Views, monkeypatch: pytes
     fit(views.subset((0, 1, 2)), replace(SETTINGS, passes=4, batch=2))
     assert len(rates) == 4 * 2  # three views in batches of two
     done = np.arange(8) / 8
-    np.testing.assert_allclose(rates, SETTINGS.learning_rate * (0.02 + 0.98 * (1 + np.cos(np.pi * done)) / 2), rtol=1e-9)
+    np.testing.assert_allclose(
+        rates, SETTINGS.learning_rate * (0.02 + 0.98 * (1 + np.cos(np.pi * done)) / 2), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("losses", [("l2=1",), ("l1=1", "gradient_l1=1", "charbonnier=1", "huber=1")])
