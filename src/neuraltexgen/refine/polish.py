@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from neuraltexgen.refine.adjust import Prior
+from neuraltexgen.refine.brightness import Brightness, even_brightness
 from neuraltexgen.refine.lens import Freed
-from neuraltexgen.refine.levels import Brightness, Level, even_brightness
+from neuraltexgen.refine.levels import Level
 from neuraltexgen.refine.photometric import polish
 from neuraltexgen.refine.pyramids import Pyramid
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
