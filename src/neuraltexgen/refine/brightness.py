@@ -1,4 +1,4 @@
-"""How bright photos are beside each other where they show one place: gains, offsets, and what a lens takes from corners.
+"""How bright photos are beside each other where they show one place: gains, offsets, and what lenses take from corners.
 
 They need cameras that are right to a few pixels alone, since photos are compared on a coarse level.
 """

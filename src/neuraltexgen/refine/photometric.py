@@ -20,7 +20,7 @@ from neuraltexgen.refine.looks import Looks
 from neuraltexgen.refine.motion import moved, twist_between
 from neuraltexgen.refine.through_mesh import Rig
 
-STEPS, ENOUGH = 12, 1e-3
+STEPS, ENOUGH = 12, 3e-4
 """Steps of a level at most; and the relative fall of the cost below which they end."""
 
 DAMPING, LEAST, REFUSED = 1e-3, 1e-3, 4

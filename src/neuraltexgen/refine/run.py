@@ -74,9 +74,9 @@ def fit_refined(
         return trained, None
     with clock.stage("align"):
         texture = trained.result.texture
-        held = align_views([scene.views[i] for i in trained.held], np.clip(texture, 0, 1), how, progress, far)
         right = {names[i]: trained.views.corrections.get(path) for i, path in enumerate(trained.views.files)}
         given = {name: correction for name, correction in right.items() if correction is not None}
+        held = align_views([scene.views[i] for i in trained.held], np.clip(texture, 0, 1), how, progress, far, given)
         aligned = score_aligned(held, texture, trained.seen, trained.views, progress, given)
     if train.final_fit:
         moved = dict(zip(trained.held, held.paths, strict=True))

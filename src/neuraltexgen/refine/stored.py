@@ -16,7 +16,7 @@ from neuraltexgen.refine.through_mesh import Rig
 from neuraltexgen.scene import Camera, Mesh, View
 from neuraltexgen.types import Progress, no_progress
 
-VERSION = 2
+VERSION = 3
 """Part of the key: raise it when cameras come out otherwise."""
 
 
