@@ -156,6 +156,17 @@ class Level:
         view = np.concatenate([np.cross(local, along), along, seen.by_offset[:, None]], axis=1)
         return Slopes(view, np.einsum("nd,ndk->nk", slope, by_params), groups)
 
+    def image_slopes(self, rig: Rig, seen: Seen, weights: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, "n 2"]:
+        """The slopes that all looks at a place agree on, in each look's photo, per pixel; NaN where not known."""
+        local, by_place = self.local(rig), np.empty((len(self.looks), 2, 3))
+        for own, camera in self.by_lens(rig):
+            by_place[own] = lens_derivatives(camera, local[own])[0]
+        return self._common_slopes(rig, seen.slopes, by_place, weights)
+
+    def pixel_of(self, view: int) -> float:
+        """The side of a view's pixel of this level, in pixels of its photo."""
+        return float(self._pixel[view])
+
     def _common_slopes(self, rig: Rig, own: np.ndarray, by_place: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The consensus of the photos' own slopes, each brought to the surface and back."""
         looks = self.looks

@@ -18,7 +18,12 @@ from neuraltexgen.types import Progress, no_progress
 
 
 def refined_scene(
-    scene: Scene, holdout: str, cache: Path, progress: Progress = no_progress, always: bool = True
+    scene: Scene,
+    holdout: str,
+    cache: Path,
+    progress: Progress = no_progress,
+    always: bool = True,
+    warps: bool = False,
 ) -> tuple[Scene, RefinedCameras | None]:
     """The scene with refined cameras of all views but the held-out ones; itself and None where they stay as given.
 
@@ -42,7 +47,7 @@ def refined_scene(
             f"the cameras are off and were refined: {worth.asked} photos differ by {255 * worth.before:.1f} of 255 at "
             f"the same places, and by {255 * worth.after:.1f} where their cameras agree (--refine none leaves them)"
         )
-    found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress)
+    found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress, warps)
     lost = set(found.lost)
     stay = [name for name in found.unplaced if name not in lost]
     for names, what in ((lost, "can't be aligned and are left out"), (stay, "say too little and stay as given")):
