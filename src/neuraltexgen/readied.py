@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from neuraltexgen.equalise import Equalised, corrections, find_exposures
-from neuraltexgen.fit import Exposures
+from neuraltexgen.fit_types import Exposures
 from neuraltexgen.transients import Transients, find_transients
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
