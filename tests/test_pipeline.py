@@ -63,7 +63,7 @@ def test_the_score_is_that_of_a_texture_and_better_than_chance(outcome: Outcome)
 
 def test_the_counts_and_times_add_up(outcome: Outcome) -> None:
     assert 0 < outcome.filled_texels < outcome.surface_texels < SIZE * SIZE
-    stages = ["read", "unwrap", "cameras", "UV maps", "exposures", "fit", "score", "fill", "export"]
+    stages = ["read", "unwrap", "cameras", "UV maps", "exposures", "blur", "fit", "score", "fill", "export"]
     assert list(outcome.seconds) == stages
     assert min(outcome.seconds.values()) >= 0
     assert outcome.job.train.texture_size == SIZE

@@ -37,11 +37,13 @@ class FallOff:
 class Correction:
     """What is put right in a photo before it is fitted: the fall-off is divided out, so that only gain and offset are
     left between photo and texture, and pixels count by it. `doubt_bright`: what is as bright as the photo can be counts
-    little, since others show how bright it is.
+    little, since others show how bright it is. `blur`: the standard deviation in pixels of a photo's blur; its pixels
+    look as far around as that reaches, and count less, since they tell less.
     """
 
     fall_off: FallOff = FallOff(())
     doubt_bright: bool = False
+    blur: float = 0.0
 
 
 def squared_radius(height: int, width: int) -> Float[Tensor, "h w"]:

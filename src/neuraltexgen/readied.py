@@ -1,10 +1,14 @@
-"""Views as they are fitted: photos put right, exposures known, and what stands in one photo alone left out."""
+"""Views as they are fitted: photos put right, exposures and blur known, what stands in one photo alone left out."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from neuraltexgen.equalise import Equalised, corrections, find_exposures
+import numpy as np
+from jaxtyping import Float32
+
+from neuraltexgen.equalise import Equalised, corrections, find_blurs, find_exposures
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.fit_types import Exposures
 from neuraltexgen.transients import Transients, find_transients
 from neuraltexgen.types import Progress, no_progress
@@ -16,22 +20,27 @@ Stage = Callable[[str], AbstractContextManager[None]]
 @dataclass(frozen=True)
 class Readying:
     """`size`: the texture's, (H, W). `exposure`: find exposures among the photos, `fall_off`: and the lens's fall-off.
-    `transients`: leave out what stands in one photo alone.
+    `blur`: find how blurred each photo is, and let its pixels look as far around (needs `exposure`). `transients`:
+    leave out what stands in one photo alone.
     """
 
     size: tuple[int, int]
     exposure: bool = True
     fall_off: bool = True
+    blur: bool = True
     transients: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Readied:
-    """All views, of which the fitted ones decided; what was found of these, None where it was not looked for."""
+    """All views, of which the fitted ones decided; what was found of these, None where it was not looked for. `blurs`:
+    standard deviations in pixels, see `equalise.find_blurs`.
+    """
 
     views: Views
     equalised: Equalised | None
     transients: Transients | None
+    blurs: Float32[np.ndarray, " v"] | None = None
 
     def exposures(self) -> Exposures | None:
         """Gains and offsets of the fitted views, for `fit.Beside`."""
@@ -43,12 +52,16 @@ def ready(
 ) -> Readied:
     """Readies the views by those at `fitted`; held-out ones get what a camera has in common, its fall-off."""
     views = views.hiding({}).correcting({}) if views.hidden or views.corrections else views
-    found, left_out = None, None
+    found, left_out, blurs = None, None, None
     if settings.exposure:
         with stage("exposures"):
             found = find_exposures(views.subset(fitted), settings.fall_off, progress)
             right = corrections(found, views, list(fitted))
         views = views.correcting(right) if right else views
+        if settings.blur:
+            with stage("blur"):
+                blurs = find_blurs(views.subset(fitted), found.gains, progress)
+            views = _spread(views, fitted, blurs)
     if settings.transients:
         with stage("transients"):
             # Photos that are fitted as they are still differ in exposure.
@@ -56,4 +69,14 @@ def ready(
             exposures = (known.gains, known.offsets)
             left_out = find_transients(views.subset(fitted), settings.size, exposures, progress)
         views = views.hiding({views.files[i]: mask for i, mask in zip(fitted, left_out.masks, strict=True)})
-    return Readied(views, found, left_out)
+    return Readied(views, found, left_out, blurs)
+
+
+def _spread(views: Views, fitted: Sequence[int], blurs: Float32[np.ndarray, " v"]) -> Views:
+    """The views, of which the blurred ones look as far around as their blur reaches."""
+    right = dict(views.corrections)
+    for index, blur in zip(fitted, blurs.tolist(), strict=True):
+        if blur > 0:
+            path = views.files[index]
+            right[path] = replace(right.get(path, Correction()), blur=blur)
+    return views.correcting(right) if right != views.corrections else views

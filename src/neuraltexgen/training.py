@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 from torch import Tensor
 
 from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
@@ -22,8 +23,17 @@ from neuraltexgen.fit_types import Beside, FitResult, PassRecord
 from neuraltexgen.holdout import held_out
 from neuraltexgen.lookups import TAPS, Sampling
 from neuraltexgen.losses import NetworkMemory, needs_network
-from neuraltexgen.machine import BASELINE, LEAST_STEP, choose_device, memory_budget, network_memory, view_budget
+from neuraltexgen.machine import (
+    BASELINE,
+    LEAST_STEP,
+    MOVING,
+    choose_device,
+    memory_budget,
+    network_memory,
+    view_budget,
+)
 from neuraltexgen.metrics import Score, mean_score
+from neuraltexgen.point_spread import SPREAD_PLACES
 from neuraltexgen.readied import Readying, ready
 from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
@@ -49,16 +59,19 @@ class TrainSettings:
     """`texture_size`: side of a page in texels, None to choose it from the photos. `holdout`: see `holdout.held_out`.
 
     `fall_off`: divide out what light a lens loses towards its corners, where the photos show it (needs `fit.exposure`).
-    `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
-    scoring, and keep that. `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None
-    for half the machine's. `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole
-    textures only). `left_out`: names of views that are neither fitted nor scored.
+    `blur`: find each photo's blur, and fit it as blurred (needs `fit.exposure`, `sampling` of points, photos compared
+    at their own size, and room for the views' further places: else photos are taken to be sharp). `transients`: leave
+    out of each photo what the others don't show. `final_fit`: fit once more on all views after scoring, and keep that.
+    `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None for half the machine's.
+    `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole textures only).
+    `left_out`: names of views that are neither fitted nor scored.
     """
 
     fit: FitSettings = FitSettings()
     texture_size: int | None = None
     holdout: str = "8"
     fall_off: bool = True
+    blur: bool = True
     transients: bool = False
     final_fit: bool = False
     style: StyleSettings | None = None
@@ -75,7 +88,7 @@ class Trained:
     `settings`: with the texture size and the solver in force. `train`, `held`: indices of the views. `seen`: texels
     that a training view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after
     the colour fit, mean sharpness) of the held-out views. `transients`: what was left out of the photos fitted.
-    `equalised`: the exposures that were found before the fit.
+    `equalised`: the exposures that were found before the fit; `blurs`: of each photo fitted, in pixels.
     """
 
     settings: TrainSettings
@@ -88,6 +101,7 @@ class Trained:
     curve: tuple[tuple[int, float, float], ...]
     transients: Transients | None = None
     equalised: Equalised | None = None
+    blurs: Float32[np.ndarray, " v"] | None = None
 
     @property
     def fitted(self) -> tuple[int, ...]:
@@ -140,7 +154,8 @@ def train_and_score(
     settings = _with_solver(_sized(settings, paths, 1 if mesh is None else mesh.pages), paths, device)
     solver = solve if settings.fit.solver == "direct" else fit
     views, memory, banding = _views(settings, paths, device, cache)
-    readied = ready(views, train, _readying(settings), clock.stage, progress)
+    readying = _readying(settings, views, banding)
+    readied = ready(views, train, readying, clock.stage, progress)
     views = readied.views
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
@@ -159,7 +174,7 @@ def train_and_score(
         scores = tuple(score_view(texture, views[i], watch.seen) for i in progress(held, "score", len(held)))
     if settings.final_fit and held:
         every = tuple(sorted((*train, *held)))
-        readied = ready(views, every, _readying(settings), clock.stage, progress)
+        readied = ready(views, every, readying, clock.stage, progress)
         views, beside = readied.views, replace(beside, exposures=readied.exposures())
         chosen = views.subset(every)
         with clock.stage("final fit"):
@@ -172,7 +187,8 @@ def train_and_score(
         with clock.stage("style"):
             result = stylise(fitted, result, settings.fit, settings.style, progress, cache / "style.pt", beside=beside)
     seen = watch.seen.cpu().numpy()
-    return Trained(settings, views, train, held, result, seen, scores, curve, readied.transients, readied.equalised)
+    found = readied.transients, readied.equalised, readied.blurs
+    return Trained(settings, views, train, held, result, seen, scores, curve, *found)
 
 
 def automatic_size(footprints: Sequence[float], levels: int, pages: int = 1) -> int:
@@ -231,8 +247,12 @@ class _Watch:
         return tuple(float(mean) for mean in np.mean(scores, axis=0)) if scores else ()
 
 
-def _readying(settings: TrainSettings) -> Readying:
-    return Readying(settings.fit.texture.size, settings.fit.exposure, settings.fall_off, settings.transients)
+def _readying(settings: TrainSettings, views: Views, banding: Banding | None) -> Readying:
+    """What is to be found before the fit; blur only where views whose pixels look at more places are as good."""
+    plain = settings.sampling == "bilinear" and settings.fit.compare_at == "photo" and banding is None
+    wider = max(0, SPREAD_PLACES // views[0].samples - 1) * MOVING * max(path.stat().st_size for path in views.files)
+    blur = settings.blur and plain and views.budget >= wider
+    return Readying(settings.fit.texture.size, settings.fit.exposure, settings.fall_off, blur, settings.transients)
 
 
 def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainSettings:

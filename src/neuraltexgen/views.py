@@ -31,6 +31,7 @@ from neuraltexgen.kernels.packed import (
     unpack_share,
     unpack_uv,
 )
+from neuraltexgen.point_spread import spread_samples
 from neuraltexgen.types import Mask
 
 FIELDS = ("photo", "low", "high", "seen_bits", "trust")
@@ -108,7 +109,11 @@ class FitView:
         return replace(self, trust=torch.where(mask, torch.zeros_like(self.trust), self.trust))
 
     def corrected(self, correction: Correction) -> "FitView":
-        """The view as `Correction` says: its photo as floats where a fall-off is divided out, its confidence less."""
+        """The view as `Correction` says: its photo as floats where a fall-off is divided out, its confidence less, and
+        its samples those which stand for a blur.
+        """
+        if correction.blur > 0:
+            return self._spread(correction.blur).corrected(replace(correction, blur=0.0))
         photo, confidence = self.colours(), self.confidence
         if correction.doubt_bright:
             clipped = (photo > BRIGHTEST).any(dim=2)
@@ -118,6 +123,17 @@ class FitView:
         left = correction.fall_off.plane(*self.trust.shape).to(photo)
         # A difference is what it was in the photo, so noise that was divided too does not count more than elsewhere.
         return replace(self, photo=photo / left[..., None], trust=pack_share((left * confidence).clamp(max=1)))
+
+    def _spread(self, blur: float) -> "FitView":
+        """The view with pixels that look where a blur has gathered their light; where that is no surface, they have no
+        confidence. Squared, confidence falls with exp(-blur²).
+        """
+        fields = (self.low.numpy(), self.high.numpy(), self.seen.numpy())
+        (low, high, seen), inside = spread_samples(fields, blur)
+        known = torch.from_numpy(inside & seen.all(axis=2))
+        confidence = torch.where(known, math.exp(-0.5 * blur**2) * self.confidence, torch.zeros(()))
+        places = {"low": torch.from_numpy(low), "high": torch.from_numpy(high)}
+        return replace(self, **places, seen_bits=pack_bits(torch.from_numpy(seen)), trust=pack_share(confidence))
 
     @property
     def nbytes(self) -> int:

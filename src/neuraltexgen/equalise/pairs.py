@@ -55,13 +55,14 @@ class _Rows:
     blocks: int
 
 
-def pairs_of(glimpses: Sequence[Glimpse], stride: int, footprint: float) -> Pairs:
+def pairs_of(glimpses: Sequence[Glimpse], stride: int, footprint: float, clipped: bool = True) -> Pairs:
     """All patches that two photos show. `footprint`: the side of a pixel in uv units, of the median photo.
 
-    Pixels that may be clipped are left out, patches at the rim of what both see are smaller. Deterministic.
+    Pixels that may be `clipped` are left out (False: values are no colours), patches at the rim of what both see are
+    smaller. Deterministic.
     """
     side = max(FEWEST_TEXELS, round(1 / max(footprint * stride, 1e-6)))
-    rows = [_rows_of(glimpse, stride, side) for glimpse in glimpses]
+    rows = [_rows_of(glimpse, stride, side, clipped) for glimpse in glimpses]
     texel = np.concatenate([own.texel for own in rows])
     photo = np.repeat(np.arange(len(rows)), [len(own.texel) for own in rows])
     order = np.argsort(texel, kind="stable")
@@ -84,10 +85,11 @@ def pairs_of(glimpses: Sequence[Glimpse], stride: int, footprint: float) -> Pair
     return Pairs(first, second, sums[:, 0], means[..., 1:], means[..., 0])
 
 
-def _rows_of(glimpse: Glimpse, stride: int, side: int) -> _Rows:
-    """A photo's coarse texels that it shows with some confidence, whole, and unclipped."""
+def _rows_of(glimpse: Glimpse, stride: int, side: int, clipped: bool) -> _Rows:
+    """A photo's coarse texels that it shows with some confidence, whole, and unclipped if that may be."""
     colours, trust = glimpse.colours().cpu(), unpack_share(glimpse.places.trust).cpu().square()
-    trust = torch.where(((colours < FAINT) | (colours > BRIGHT)).any(dim=2), 0.0, trust)
+    if clipped:
+        trust = torch.where(((colours < FAINT) | (colours > BRIGHT)).any(dim=2), 0.0, trust)
     height, width = trust.shape
     cell = (unpack_uv(glimpse.places.low, glimpse.places.high).cpu() * side).long().clamp(max=side - 1)
     texel = (cell[..., 1] * side + cell[..., 0]).reshape(height * width, -1).numpy()

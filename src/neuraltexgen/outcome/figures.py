@@ -63,8 +63,8 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
             "curve": [{"pass": n, "psnr_fitted": p, "sharpness": s} for n, p, s in outcome.trained.curve],
             "loss": [asdict(record) for record in outcome.trained.result.history],
             "exposure": [
-                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": weight}
-                for name, gain, offset, weight in exposure_rows(outcome)
+                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": weight, "blur": blur}
+                for name, gain, offset, weight, blur in exposure_rows(outcome)
             ],
             "fall_off": fall_off_figures(outcome),
             "seconds": outcome.seconds,

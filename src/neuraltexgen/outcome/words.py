@@ -27,6 +27,9 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     for lens in fall_off_figures(outcome):
         size = f"{lens['width']} x {lens['height']}"
         rows.append(("fall-off", f"corners of {size} photos get {lens['corner']:.0%} of the centre's values"))
+    blurred = sum(blur > 0 for *_, blur in exposure_rows(outcome))
+    if blurred:
+        rows.append(("blurred", f"{blurred} of {len(fitted_names(outcome))} photos, beside the others (metrics.json)"))
     if outcome.trained.scores:
         rows += score_rows(outcome.trained.mean)
     rows += camera_rows(outcome.refined, outcome.aligned)
@@ -74,7 +77,8 @@ def fall_off_figures(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float]]:
-    """(name, gain, offset, weight) of each fitted photo."""
-    fitted = outcome.trained.result
-    return list(zip(fitted_names(outcome), fitted.gains, fitted.offsets, fitted.view_weights.tolist(), strict=True))
+def exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float, float]]:
+    """(name, gain, offset, weight, blur) of each fitted photo; where blur was not looked for it is 0."""
+    fitted, names, blurs = outcome.trained.result, fitted_names(outcome), outcome.trained.blurs
+    blurs = [0.0] * len(names) if blurs is None else blurs.tolist()
+    return list(zip(names, fitted.gains, fitted.offsets, fitted.view_weights.tolist(), blurs, strict=True))

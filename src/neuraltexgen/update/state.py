@@ -39,7 +39,8 @@ class RunState:
     `capture`: what it was made of. `job`: its settings, those in force. `fitted`, `held`: names of photos. `files`,
     `poses`: of each fitted photo its cached view's name, which is a key of all that it depends on, and its
     `cam_from_world`. `removed`: names of photos that were taken out. `fall_offs`: height and width of photos, and what
-    is divided out of all such; `doubted`: names of photos whose bright pixels count little (`fall_off.Correction`).
+    is divided out of all such; `doubted`: names of photos whose bright pixels count little (`fall_off.Correction`);
+    `blurs`: of photos that are blurred. Photos that come later are taken to be sharp.
     """
 
     capture: Path
@@ -55,12 +56,14 @@ class RunState:
     kept: KeptSums
     fall_offs: tuple[tuple[int, int, FallOff], ...] = ()
     doubted: tuple[str, ...] = ()
+    blurs: tuple[tuple[str, float], ...] = ()
 
     def correction(self, view: View) -> Correction:
         """What is put right in a photo, fitted or new."""
         size = (view.camera.height, view.camera.width)
         known = [fall_off for *of, fall_off in self.fall_offs if tuple(of) == size]
-        return Correction(known[0] if known else FallOff(()), view.name in self.doubted)
+        fall_off = known[0] if known else FallOff(())
+        return Correction(fall_off, view.name in self.doubted, dict(self.blurs).get(view.name, 0.0))
 
 
 def check_job(job: Job) -> None:
@@ -119,7 +122,8 @@ def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = 
         figures=figures,
         kept=kept,
         fall_offs=_fall_offs(trained),
-        doubted=tuple(views[i].name for i in fitted if _doubted(trained, i)),
+        doubted=tuple(views[i].name for i in fitted if _correction(trained, i).doubt_bright),
+        blurs=tuple((views[i].name, blur) for i in fitted if (blur := _correction(trained, i).blur) > 0),
     )
     save_run(out, state)
     return out / STATE
@@ -136,6 +140,7 @@ def save_run(folder: Path, state: RunState) -> None:
         **{name: getattr(state, name) for name in ("fitted", "held", "removed", "files")},
         "fall_offs": [(height, width, asdict(fall_off)) for height, width, fall_off in state.fall_offs],
         "doubted": state.doubted,
+        "blurs": state.blurs,
     }
     arrays = {name: getattr(state.mesh, name) for name in MESH} | {"poses": state.poses}
     sums = {"gradient": state.kept.sums.gradient, "anchor": state.kept.anchor}
@@ -185,9 +190,10 @@ def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.d
         figures=PhotoFigures(**figures),
         kept=KeptSums(Gathered(stencil, tensors["gradient"].to(device)), anchor, weight, looks),
         **{name: tuple(words[name]) for name in ("fitted", "held", "removed", "files")},
-        # States of runs before photos were put right have neither.
+        # States of runs before photos were put right have none of these.
         fall_offs=restored(tuple[tuple[int, int, FallOff], ...], words.get("fall_offs", [])),
         doubted=tuple(words.get("doubted", ())),
+        blurs=restored(tuple[tuple[str, float], ...], words.get("blurs", [])),
     )
 
 
@@ -196,5 +202,5 @@ def _fall_offs(trained: Trained) -> tuple[tuple[int, int, FallOff], ...]:
     return tuple((height, width, fall_off) for (height, width), fall_off in found.items())
 
 
-def _doubted(trained: Trained, index: int) -> bool:
-    return trained.views.corrections.get(trained.views.files[index], Correction()).doubt_bright
+def _correction(trained: Trained, index: int) -> Correction:
+    return trained.views.corrections.get(trained.views.files[index], Correction())
