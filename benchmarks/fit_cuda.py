@@ -20,7 +20,8 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS, provenance
 from benchmarks.fit_step import BETAS, LOSSES, RATE, REGULARISER, TEXTURE, Plain, check, made_up, now, peak
-from neuraltexgen.fit import Beside, _Run, fit
+from neuraltexgen.fit import _Run, fit
+from neuraltexgen.fit_types import Beside
 from neuraltexgen.kernels.packed import Places, look_up
 from neuraltexgen.kernels.photometric import Stack, photometric_pass
 from neuraltexgen.recipes import FitSettings

@@ -18,7 +18,8 @@ from torch import Tensor
 from benchmarks.common import RESULTS, provenance
 from neuraltexgen.direct import solve
 from neuraltexgen.evaluate import quick_score, scored_pixels, seen_texels
-from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import Beside, FitResult, PassRecord
 from neuraltexgen.holdout import held_out
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.machine import GIB

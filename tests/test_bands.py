@@ -11,7 +11,8 @@ import neuraltexgen.bands as bands_module
 from neuraltexgen.band_views import Band, crop_view, pixels_in_bands
 from neuraltexgen.bands import Banding, band_bytes, band_tie, enlarged, fit_in_bands, least_bytes, plan_bands
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.fit import Beside, FitResult, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import Beside, FitResult
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.machine import BASELINE, GIB
 from neuraltexgen.pipeline import mesh_key

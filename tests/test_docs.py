@@ -143,6 +143,7 @@ def test_the_table_of_recipes() -> None:
     assert (ours.damping, PUBLISHED.damping) == (2.5e-4, None)
     assert (ours.exposure, PUBLISHED.exposure) == (True, False)
     assert (ours.compare_at, PUBLISHED.compare_at) == ("photo", "uvmap")
+    assert (ours.start, PUBLISHED.start) == ("mean", "grey")
     assert ours.losses == ("l2=1",)
 
 

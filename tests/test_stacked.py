@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 import numpy as np, torch
 import neuraltexgen.descent, neuraltexgen.fit, neuraltexgen.kernels.packed, neuraltexgen.seam_tie
-from neuraltexgen.fit import Beside, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import Beside
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.seam_tie import SeamTie
 from neuraltexgen.texture import TextureSettings

@@ -14,7 +14,8 @@ import neuraltexgen.fit as fit_module
 import neuraltexgen.style as style_module
 from networks import filters, plain_features
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.fit import FitResult, PassRecord, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import FitResult, PassRecord
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.losses import NetworkMemory, NetworkSettings, objective, parse_losses
 from neuraltexgen.recipes import FitSettings

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 import neuraltexgen.training as training_module
 from neuraltexgen.errors import ConfigError, NeuralTexGenError
-from neuraltexgen.fit import FitResult
+from neuraltexgen.fit_types import FitResult
 from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings

@@ -18,12 +18,12 @@ from torch import Tensor
 from neuraltexgen.band_views import Band, BandViews, Beyond, pixels_in_bands
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.files import content_key, plain, write_text
-from neuraltexgen.fit import Beside, Exposures, FitResult, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import Beside, Exposures, FitResult
 from neuraltexgen.kernels.sample import render, splat
 from neuraltexgen.recipes import FitSettings, fit_bytes, views_per_step
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import STRIDE, SeamTie, find_seam_tie
-from neuraltexgen.texture import MIDDLE
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
 
@@ -125,18 +125,12 @@ def _fit_band(
         return
     band = _with_halo(core)
     texture = replace(settings.texture, size=(band.last - band.first, settings.texture.size[1]))
-    start = FitResult(
-        texture=np.full((*texture.size, texture.channels), MIDDLE, dtype=np.float32),
-        weight=joined.weight[band.first : band.last],
-        gains=small.gains[seen],
-        offsets=small.offsets[seen],
-        view_weights=small.view_weights[seen],
-    )
+    exposures = small.gains[seen], small.offsets[seen]
     # A loss is a mean over a view's pixels: with a share of them in the band, it counts for that share.
     weights = shares[seen].astype(np.float32)
     tie = None if seams is None else band_tie(seams, band, joined.texture)
-    beside = Beside(start=start, seams=tie, weights=weights)
-    part = BandViews(views.subset(seen.tolist()), band, Beyond(joined.texture, start.gains, start.offsets))
+    beside = Beside(seams=tie, weights=weights, exposures=exposures)
+    part = BandViews(views.subset(seen.tolist()), band, Beyond(joined.texture, *exposures))
     result = fit(part, replace(settings, texture=texture), progress, beside=beside)
     rows = slice(core.first - band.first, core.last - band.first)
     joined.texture[core.first : core.last] = np.clip(result.texture[rows], 0, 1)

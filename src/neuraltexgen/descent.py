@@ -80,10 +80,9 @@ class PyramidDescent:
         """From now on the CPU's steps take these blocks of the texture alone: all that views look at, so that what they
         see stays the same. No `gradient` may be elsewhere, and `composed` is whole after `compose` only.
 
-        Everything is stepped on, where else it would show: a regulariser draws texels that are not 0, seen or not.
+        With a regulariser everything is stepped still: it draws texels that are not 0, seen or not.
         """
-        drawn = self.regulariser > 0 and any(bool(level.any()) for level in self.texture.levels)
-        if not drawn:
+        if self.regulariser == 0:
             self._masks = self._level_blocks(blocks)
 
     @property

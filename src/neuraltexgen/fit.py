@@ -2,13 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.checkpoint import load_state, save_state
@@ -16,14 +15,15 @@ from neuraltexgen.colour import BLOCK, EXPOSURE_PRIOR, ViewColours, clip_colours
 from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
+from neuraltexgen.fit_types import Beside, FitResult, PassRecord
 from neuraltexgen.kernels.packed import Scratch, on_cuda
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
 from neuraltexgen.looked import blocks_to_step, looked_texels
 from neuraltexgen.lookups import render_view, scatter_view, texel_weights
-from neuraltexgen.losses import NetworkMemory, Objective, Visit
+from neuraltexgen.losses import Objective, Visit
 from neuraltexgen.metrics import sharpness
+from neuraltexgen.photos_mean import photos_mean
 from neuraltexgen.recipes import FitSettings, steps_per_pass, views_per_step
-from neuraltexgen.seam_tie import SeamTie
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.stacked import Plan, StackedViews
 from neuraltexgen.texture import PyramidTexture
@@ -38,51 +38,6 @@ EXPOSURE_FROM, SHARPNESS_FROM = 2, 3
 
 SEED_STEP = 1_000_003
 """Keeps the random numbers of one seed's passes apart from the next seed's."""
-
-
-@dataclass(frozen=True)
-class PassRecord:
-    """One pass over the views: the mean loss, seconds since the fit began, and what `on_pass` had to say."""
-
-    number: int
-    loss: float
-    seconds: float
-    figures: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """The texture (not clipped), how much each texel counted in the photos (0: never seen), and what was fitted beside.
-
-    gains, offsets: per view and channel. view_weights: per view, from its sharpness.
-    """
-
-    texture: Float32[np.ndarray, "H W c"]
-    weight: Float32[np.ndarray, "H W"]
-    gains: Float32[np.ndarray, "v c"]
-    offsets: Float32[np.ndarray, "v c"]
-    view_weights: Float32[np.ndarray, " v"]
-    history: tuple[PassRecord, ...] = field(default=())
-
-
-Exposures = tuple[Float32[np.ndarray, "v c"], Float32[np.ndarray, "v c"]]
-"""Gains and offsets, per view and channel."""
-
-
-@dataclass(frozen=True, eq=False)
-class Beside:
-    """What a fit may be given beside its views.
-
-    `start`: texture and exposures to begin with, instead of grey. `memory`: for losses with a network. `seams`: places
-    that show one surface point, drawn together by the settings' `seam_weight`. `weights`: per view, how much its loss
-    counts, beside what its sharpness says. `exposures`: gains and offsets per view and channel, which are then held.
-    """
-
-    start: FitResult | None = None
-    memory: NetworkMemory | None = None
-    seams: SeamTie | None = None
-    weights: Float32[np.ndarray, " v"] | None = None
-    exposures: Exposures | None = None
 
 
 def fit(
@@ -105,6 +60,8 @@ def fit(
     run = _Run(views, settings, beside or Beside())
     try:
         done = run.restore(checkpoint)
+        if done == 0:
+            run.begin()
         for number in progress(range(done, settings.passes), "fit", settings.passes - done):
             run.one_pass(number)
             if on_pass is not None:
@@ -131,9 +88,9 @@ class _Run:
         self.colours = ViewColours(len(views), settings.texture.channels, views.device)
         start = beside.start
         if start is not None:
-            self.texture.set(torch.from_numpy(start.texture))
             self.colours.gains = torch.from_numpy(start.gains).to(views.device)
             self.colours.offsets = torch.from_numpy(start.offsets).to(views.device)
+        self.start = None if start is None else start.texture
         self.held, self.exposed = beside.exposures, settings.exposure and beside.exposures is None
         if beside.exposures is not None:
             self.colours.hold(*beside.exposures)
@@ -169,6 +126,15 @@ class _Run:
         held = self.views.held()
         return None if held is None else StackedViews(held, self.known, self.shared, EXPOSURE_PRIOR)
 
+    def begin(self) -> None:
+        """Sets the texture that the first pass begins with: the one given, the photos' mean, or grey."""
+        if self.start is not None:
+            self.texture.set(torch.from_numpy(self.start))
+        elif self.settings.start == "mean":
+            photos = self._stream(range(len(self.views)))
+            self.texture.set(photos_mean(photos, self.colours, self.settings.texture.size))
+        self.descent.compose()
+
     def one_pass(self, number: int) -> None:
         """One step per batch over all views in an order drawn from the seed."""
         order = torch.randperm(len(self.views), generator=_generator(self.settings.seed, number)).tolist()
@@ -189,7 +155,7 @@ class _Run:
 
     def _streamed_pass(self, number: int, order: list[int], weights: Tensor) -> float:
         """View by view; returns the sum of their losses."""
-        stream = self.views.stream(order)
+        stream = self._stream(order)
         losses: Tensor | float = 0.0  # on CUDA nothing waits for a view's loss
         for step in range(self.steps_per_pass):
             size = min(self.batch, len(order) - step * self.batch)
@@ -197,6 +163,10 @@ class _Run:
                 losses += self._add_gradient(number, index, view, float(weights[index]) / size)
             self._step(number * self.steps_per_pass + step)
         return float(losses)
+
+    def _stream(self, order: Sequence[int]) -> Iterator[tuple[int, FitView]]:
+        for index, view in self.views.stream(order):
+            yield index, enlarge_photo(view) if self.settings.compare_at == "uvmap" else view
 
     def _stacked_pass(self, number: int, order: list[int], weights: Tensor, stacked: StackedViews) -> float:
         """The same for views on the GPU."""
@@ -220,8 +190,6 @@ class _Run:
 
     def _add_gradient(self, number: int, index: int, view: FitView, weight: float) -> Tensor:
         """Adds weight x the gradient of one view's loss to the texture's; returns the loss."""
-        if self.settings.compare_at == "uvmap":
-            view = enlarge_photo(view)
         image = render_view(self.descent.composed, view, scratch=self.scratch)
         if self.shared is not None and number >= EXPOSURE_FROM:
             # Where no other view looks, the texture takes any exposure: only shared texels tell what a view's is.

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from neuraltexgen.equalise import Equalised, corrections, find_blurs, find_exposures
 from neuraltexgen.fall_off import Correction
-from neuraltexgen.fit import Exposures
+from neuraltexgen.fit_types import Exposures
 from neuraltexgen.transients import Transients, find_transients
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views

@@ -19,12 +19,12 @@ class FitSettings:
     `damping`: Adam's epsilon in units of one pixel's gradient, so that texels with hardly any data hardly move; None
     is PyTorch's 1e-8. `exposure`: fit gain and offset per view and channel. `sharpness_power`: a view counts (its
     sharpness relative to the render's, over the median view's) to this power, small differences aside; 0 is off.
-    `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's. `clip`: the losses see
-    colours within [0, 1] only. `seam_weight`: how much a texel's length of seam counts, beside a pixel, in drawing both
-    sides of it together; 0 is off. `solver`: adam, or direct, which solves normal equations and reads none of passes,
-    batch, learning rate, betas, schedule and damping; auto is direct where it can. `smoothness`: for direct, how much
-    the squared difference of neighbouring texels counts, beside a pixel. `network`: for the losses that look at
-    VGG-16's features.
+    `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's. `clip`: the losses see colours
+    within [0, 1] only. `start`: where Adam begins, the mean of the photos in each texel, or grey. `seam_weight`: how
+    much a texel's length of seam counts, beside a pixel, in drawing both sides of it together; 0 is off. `solver`:
+    adam, or direct, which solves normal equations and reads none of passes, batch, learning rate, betas, schedule,
+    damping and start; auto is direct where it can. `smoothness`: for direct, how much the squared difference of
+    neighbouring texels counts, beside a pixel. `network`: for the losses that look at VGG-16's features.
     """
 
     texture: TextureSettings = TextureSettings()
@@ -32,7 +32,7 @@ class FitSettings:
     regulariser: float = 0.0
     passes: int = 10
     batch: int | None = None
-    learning_rate: float = 0.02
+    learning_rate: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
     schedule: Literal["cosine", "published"] = "cosine"
     damping: float | None = 2.5e-4
@@ -40,6 +40,7 @@ class FitSettings:
     sharpness_power: float = 10.0
     compare_at: Literal["photo", "uvmap"] = "photo"
     clip: bool = False
+    start: Literal["mean", "grey"] = "mean"
     seam_weight: float = 0.05
     solver: Literal["auto", "adam", "direct"] = "auto"
     smoothness: float = 0.1
@@ -72,6 +73,7 @@ PUBLISHED = FitSettings(
     sharpness_power=0.0,
     seam_weight=0.0,
     compare_at="uvmap",
+    start="grey",
 )
 """NeuralTexGen's recipe: 20 + 40 passes of one Adam step over all views, L1 10, gradients 20, regulariser 0.1."""
 

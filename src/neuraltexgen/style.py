@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import Beside, FitResult, PassRecord
 from neuraltexgen.losses import NetworkLoss, NetworkMemory, NetworkSettings
 from neuraltexgen.losses.objective import check_losses, check_style, style_picture
 from neuraltexgen.losses.vgg.heads import Content, Gram

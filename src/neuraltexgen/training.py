@@ -18,7 +18,8 @@ from neuraltexgen.direct.start import stride_for
 from neuraltexgen.equalise import Equalised
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import ViewScore, quick_score, score_view, scored_pixels, seen_texels, shown
-from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import Beside, FitResult, PassRecord
 from neuraltexgen.holdout import held_out
 from neuraltexgen.lookups import TAPS, Sampling
 from neuraltexgen.losses import NetworkMemory, needs_network

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from neuraltexgen.colour import ViewColours
-from neuraltexgen.fit import Exposures
+from neuraltexgen.fit_types import Exposures
 from neuraltexgen.glimpses import glimpse_of, stride_for
 from neuraltexgen.kernels.packed import Places, look_up, scatter, scatter_trust, unpack_share
 from neuraltexgen.types import Mask, Progress, no_progress

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from neuraltexgen.direct.conjugate import conjugate_gradients
-from neuraltexgen.direct.start import spread
 from neuraltexgen.direct.system import System
 from neuraltexgen.direct.terms import ROWS, direct_terms, is_quadratic, weights
 from neuraltexgen.kernels.normal import SLOTS
 from neuraltexgen.losses import LOSSES
+from neuraltexgen.photos_mean import spread
 from neuraltexgen.seam_tie import SeamTie
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,7 +12,8 @@ from torch import Tensor
 from neuraltexgen import glimpses
 from neuraltexgen.direct import can_solve, solve, start
 from neuraltexgen.errors import ConfigError, FitError
-from neuraltexgen.fit import Beside, FitResult, PassRecord, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import Beside, FitResult, PassRecord
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.losses import Objective
 from neuraltexgen.recipes import PUBLISHED, FitSettings

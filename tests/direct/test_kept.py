@@ -11,7 +11,7 @@ from torch import Tensor
 from neuraltexgen.direct import solve
 from neuraltexgen.direct.kept import KeptSums, PhotoFigures, add_photos, check_keepable, look_at_new, solve_kept
 from neuraltexgen.errors import ConfigError
-from neuraltexgen.fit import FitResult
+from neuraltexgen.fit_types import FitResult
 from neuraltexgen.views import Views
 from test_fit import HELD, SETTINGS, held_out_psnr, make_view, store
 

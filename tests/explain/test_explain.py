@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from neuraltexgen.direct import solve
 from neuraltexgen.explain import texel_maps, write_explanation
 from neuraltexgen.explain.pictures import TRANSIENT, counted, limit_of, measured, trusted
-from neuraltexgen.fit import FitResult
+from neuraltexgen.fit_types import FitResult
 from neuraltexgen.images import read_exr
 from neuraltexgen.kernels.packed import look_up
 from neuraltexgen.recipes import FitSettings

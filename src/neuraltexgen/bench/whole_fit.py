@@ -10,7 +10,8 @@ import torch
 
 from neuraltexgen.bench.workload import Workload, make_texture, make_views
 from neuraltexgen.direct import solve
-from neuraltexgen.fit import FitResult, fit
+from neuraltexgen.fit import fit
+from neuraltexgen.fit_types import FitResult
 from neuraltexgen.kernels.packed import look_up, pack_bits, unpack_share
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import FitSettings

@@ -19,16 +19,17 @@ from torch import Tensor
 from neuraltexgen.checkpoint import load_state, save_state
 from neuraltexgen.colour import EXPOSURE_PRIOR, ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
-from neuraltexgen.direct.start import Exposures, photos_mean
+from neuraltexgen.direct.start import Exposures
 from neuraltexgen.direct.system import System
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
-from neuraltexgen.fit import Beside, FitResult, PassRecord
+from neuraltexgen.fit_types import Beside, FitResult, PassRecord
 from neuraltexgen.kernels.packed import Scratch, look_up
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, compare
 from neuraltexgen.lookups import texel_weights
 from neuraltexgen.machine import one_torch_thread
+from neuraltexgen.photos_mean import photos_mean
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int32
 
-from neuraltexgen.fit import FitResult
+from neuraltexgen.fit_types import FitResult
 from neuraltexgen.kernels.packed import look_up, scatter
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import FitView, Views

@@ -11,7 +11,7 @@ from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import SEEN_WEIGHT, grow, score_view
 from neuraltexgen.export import export_textured_mesh
 from neuraltexgen.fall_off import Correction
-from neuraltexgen.fit import FitResult
+from neuraltexgen.fit_types import FitResult
 from neuraltexgen.machine import choose_device, memory_budget, view_budget
 from neuraltexgen.outcome import pictured
 from neuraltexgen.pipeline import Outcome, finished, mesh_key
