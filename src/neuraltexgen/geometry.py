@@ -8,8 +8,9 @@ import pycolmap
 from jaxtyping import Bool, Float, Float32, Float64
 
 from neuraltexgen.errors import CameraError
-from neuraltexgen.scene import Camera, View
+from neuraltexgen.scene import Camera, View, WarpedCamera
 from neuraltexgen.types import Points, Pose
+from neuraltexgen.warp import as_warp, between_rays, unwarped, warped_by
 
 CV_FROM_GL = np.diag([1.0, -1.0, -1.0, 1.0])
 """Camera axes: OpenCV (x right, y down, z forward) from OpenGL (x right, y up, z backward). Its own inverse."""
@@ -56,8 +57,13 @@ def pixel_rays(camera: Camera, samples: int = 1) -> tuple[Float32[np.ndarray, "H
     return rays, defined
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _pixel_rays(camera: Camera, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(camera, WarpedCamera):
+        # Between its lens's own rays, a fraction of a pixel apart: each photo's warp is another one, the lens is not.
+        rays, defined = between_rays(*_pixel_rays(camera.lens(), samples), samples, np.array(camera.warp))
+        rays.flags.writeable = False
+        return rays, defined
     rows = (np.arange(camera.height * samples) + 0.5) / samples
     cols = (np.arange(camera.width * samples) + 0.5) / samples
     points = np.stack(np.meshgrid(cols, rows), axis=-1).reshape(-1, 2)
@@ -73,13 +79,18 @@ def _pixel_rays(camera: Camera, samples: int) -> tuple[np.ndarray, np.ndarray]:
 
 def rays_through(camera: Camera, points: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 3"]:
     """Unit directions in camera axes through image points (pixels, x then y); NaN where the model has none."""
+    if isinstance(camera, WarpedCamera):
+        points = points + warped_by(points, (camera.width, camera.height), np.array(camera.warp))
     return np.asarray(colmap_camera(camera).cam_ray_from_img(np.ascontiguousarray(points)), dtype=np.float64)
 
 
 def project(camera: Camera, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 2"]:
     """Image points (pixels, x then y) of points in camera axes; NaN for points that the camera can't image."""
     image_points = colmap_camera(camera).img_from_cam(np.ascontiguousarray(points, dtype=np.float64))
-    return np.asarray(image_points, dtype=np.float64).reshape(-1, 2)
+    image_points = np.asarray(image_points, dtype=np.float64).reshape(-1, 2)
+    if isinstance(camera, WarpedCamera):
+        return unwarped(image_points, (camera.width, camera.height), np.array(camera.warp))
+    return image_points
 
 
 def invert_pose(pose: Pose) -> Pose:
@@ -119,7 +130,11 @@ def resize_camera(camera: Camera, width: int, height: int) -> Camera:
     """The same lens over an image scaled to width x height pixels. Raises CameraError as `check_camera` does."""
     resized = copy.copy(colmap_camera(camera))
     resized.rescale(width, height)
-    return Camera(camera.model, width, height, tuple(float(value) for value in resized.params))
+    params = tuple(float(value) for value in resized.params)
+    if not isinstance(camera, WarpedCamera):
+        return Camera(camera.model, width, height, params)
+    warp = np.array(camera.warp) * (width / camera.width, height / camera.height)
+    return WarpedCamera(camera.model, width, height, params, as_warp(warp))
 
 
 def depth_camera(view: View, width: int, height: int) -> Camera:
@@ -156,6 +171,8 @@ def pinhole(camera: Camera) -> tuple[float, float, float, float] | None:
     That is PINHOLE, SIMPLE_PINHOLE, and the polynomial models with all distortion 0.
     """
     lens = colmap_camera(camera)
+    if isinstance(camera, WarpedCamera):
+        return None
     if camera.model not in PINHOLE_IF_UNDISTORTED or any(camera.params[i] for i in lens.extra_params_idxs()):
         return None
     focal, (cx, cy) = focal_and_centre(camera)

@@ -35,8 +35,9 @@ from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_views
 Density = Literal["uniform", "observed"]
 """Texels an area of the surface: everywhere as many, or more where photos were taken from closer by."""
 
-Refine = Literal["none", "auto", "cameras"]
-"""Whether cameras are made better before the fit: never, where some photos say that it helps, or always."""
+Refine = Literal["none", "auto", "cameras", "warps"]
+"""Whether cameras are made better before the fit: never, where some photos say that it helps, or always; or always, and
+photos warped besides."""
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -147,8 +148,8 @@ def texture_scene(
     refined = None
     if job.refine != "none":
         with clock.stage("cameras"):
-            always = job.refine == "cameras"
-            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress, always)
+            always, warps = job.refine in ("cameras", "warps"), job.refine == "warps"
+            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress, always, warps)
         lost = () if refined is None else refined.lost
         job = replace(job, train=replace(job.train, left_out=(*job.train.left_out, *lost)))
     with clock.stage("unwrap"):

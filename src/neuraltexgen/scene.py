@@ -79,6 +79,20 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class WarpedCamera(Camera):
+    """A camera of one photo that shows at a pixel what its lens has beside it: by a smooth displacement, see `warp`.
+
+    `warp`: its coefficients in pixels, rows of (x, y). COLMAP and capture formats know the lens alone.
+    """
+
+    warp: tuple[tuple[tuple[float, float], ...], ...] = ()
+
+    def lens(self) -> Camera:
+        """The same without its warp."""
+        return Camera(self.model, self.width, self.height, self.params)
+
+
+@dataclass(frozen=True)
 class Blob:
     """A depth map inside a larger file: `length` bytes from byte `at`, unsigned 16-bit little-endian, row by row.
 

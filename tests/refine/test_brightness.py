@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neuraltexgen.fall_off import FallOff
 from neuraltexgen.images import read_photo, write_png
 from neuraltexgen.refine import ThroughMesh, refine_cameras, rig_of
 from neuraltexgen.refine.adjust import Prior
+from neuraltexgen.refine.brightness import Brightness, even_brightness
 from neuraltexgen.refine.consensus import VIEW, Slopes, consensus, consensus_equations
-from neuraltexgen.refine.levels import Brightness, Level, even_brightness
+from neuraltexgen.refine.levels import Level
 from neuraltexgen.refine.looks import Looks, steepest, tangents_of
 from neuraltexgen.refine.motion import moved
 from neuraltexgen.refine.photometric import polish
 from neuraltexgen.refine.polish import STAGES, polish_rig
-from neuraltexgen.refine.pyramids import Pyramid, halved, make_pyramid, photo_pyramids, sampled, splined
+from neuraltexgen.refine.pyramids import Pyramid, evened, halved, make_pyramid, photo_pyramids, sampled, splined
 from neuraltexgen.scene import View
 from painted import Painted, blobs, paint
 from rigs import disturbed, errors
@@ -120,12 +122,13 @@ def test_looks_go_with_poses_and_lenses_as_differences_say(
     """Where photos agree, a place's slope is each photo's own: so the analytic derivative is that of what is seen."""
     rig, at = rig_of(painted.views), even_brightness(6)
     level = Level(surface, pyramids, rig, 1)
-    shown, raw = level.seen(rig, at)
-    by = level.slopes(rig, at, raw, np.isfinite(shown).astype(np.float64), {0: 0})
+    at = Brightness(at.gains, at.offsets, np.tile([-0.2, -0.1], (6, 1)))
+    seen = level.seen(rig, at)
+    by = level.slopes(rig, seen, np.isfinite(seen.values).astype(np.float64), {0: 0})
     for k in range(6):
         twist = 1e-5 * np.eye(6)[k]
         ahead, behind = (replace(rig, poses=tuple(moved(pose, sign * twist) for pose in rig.poses)) for sign in (1, -1))
-        _same((level.seen(ahead, at)[0] - level.seen(behind, at)[0]) / 2e-5, by.view[:, k])
+        _same((level.seen(ahead, at).values - level.seen(behind, at).values) / 2e-5, by.view[:, k])
     camera = rig.cameras[0]
     for k in (0, 2):
         params = np.array(camera.params)
@@ -133,9 +136,9 @@ def test_looks_go_with_poses_and_lenses_as_differences_say(
             replace(rig, cameras=(replace(camera, params=tuple(params + sign * 1e-3 * np.eye(4)[k])),))
             for sign in (1, -1)
         )
-        _same((level.seen(ahead, at)[0] - level.seen(behind, at)[0]) / 2e-3, by.params[:, k])
-    brighter = Brightness(at.gains, at.offsets + 1e-3)
-    np.testing.assert_allclose((level.seen(rig, brighter)[0] - shown) / 1e-3, by.view[:, 6], atol=1e-9)
+        _same((level.seen(ahead, at).values - level.seen(behind, at).values) / 2e-3, by.params[:, k])
+    brighter = replace(at, offsets=at.offsets + 1e-3)
+    np.testing.assert_allclose((level.seen(rig, brighter).values - seen.values) / 1e-3, by.view[:, 6], atol=1e-9)
 
 
 def test_planted_errors_vanish_and_exact_cameras_stay(
@@ -168,6 +171,23 @@ def test_exposures_are_found_beside_the_cameras(painted: Painted, surface: Throu
     product = found.brightness.gains * gains
     np.testing.assert_allclose(product / product.mean(), 1, atol=0.03)
     assert errors(found.rig, rig)[0].max() < 0.05
+
+
+def test_a_fall_off_is_found_and_leads_no_camera_astray(painted: Painted, surface: ThroughMesh) -> None:
+    planted = FallOff((-0.2, -0.1))
+    darker = [evened(pyramid, FallOff((0.2, 0.1))) for pyramid in photo_pyramids(painted.views, 3)]
+    truth = rig_of(painted.views)
+    found = polish_rig(surface, darker, disturbed(truth, 0.3, 0.01), truth, STAGES)
+    assert np.exp(found.brightness.fall_offs.sum(axis=1)) == pytest.approx(planted.corner, abs=0.03)
+    assert np.median(errors(found.rig, truth)[0]) < 0.1
+    assert found.figures.after < 0.2 * found.figures.before
+
+
+def test_photos_without_fall_off_are_given_none(
+    painted: Painted, surface: ThroughMesh, pyramids: list[Pyramid]
+) -> None:
+    rig = rig_of(painted.views)
+    assert Level(surface, pyramids, rig, 1).expose(rig).fall_offs.size == 0
 
 
 def test_a_photo_of_something_else_is_lost(painted: Painted, tmp_path: Path) -> None:

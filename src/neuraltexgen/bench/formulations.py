@@ -21,7 +21,7 @@ from neuraltexgen.kernels.packed import (
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Stack, Target, compare_definition, photometric_pass
 from neuraltexgen.losses.gradient import gradient_l1
 from neuraltexgen.losses.pixel import l1
-from neuraltexgen.texture import MIDDLE, PyramidTexture, TextureSettings
+from neuraltexgen.texture import MIDDLE
 
 LOSSES = PhotoLosses(l1=10.0, gradient_l1=20.0)
 REGULARISER, RATE, BETAS, EPS = 0.2, 0.005, (0.9, 0.99), 1e-8
@@ -34,12 +34,11 @@ GRADIENT_BOUND, LOSS_BOUND = 2e-3, 1e-5
 class Ours:
     """Packed views, the fused step, and the optimiser."""
 
-    def __init__(self, stack: Stack, work: Workload, from_grey: bool = False) -> None:
-        """`from_grey`: as a fit begins, which steps only what the views look at; else from noise."""
+    def __init__(self, stack: Stack, work: Workload, as_fitted: bool = False) -> None:
+        """`as_fitted`: as a fit does by default, without a regulariser, so that only what views look at is stepped."""
         self.stack, device = stack, stack.photo.device
-        texture = PyramidTexture(TextureSettings((work.texture, work.texture))).to(device)
-        self.descent = PyramidDescent(texture if from_grey else make_texture(work, device), BETAS, EPS, REGULARISER)
-        if from_grey and device.type == "cpu":
+        self.descent = PyramidDescent(make_texture(work, device), BETAS, EPS, 0.0 if as_fitted else REGULARISER)
+        if as_fitted and device.type == "cpu":
             looks = torch.zeros(work.texture, work.texture, 1)
             for view in range(work.views):
                 places = Places(*(field[view] for field in stack.places))

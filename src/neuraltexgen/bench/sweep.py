@@ -48,7 +48,7 @@ def sweep_rows(
 
 def _parts(work: Workload, device: torch.device) -> Iterable[tuple[str, Callable[[], Any]]]:
     stack = make_views(work, device)
-    ours = Ours(stack, work, from_grey=True)
+    ours = Ours(stack, work, as_fitted=True)
     gradient = torch.zeros_like(ours.descent.composed)
     yield "pass_ms", lambda: photometric_pass(ours.descent.composed, stack, LOSSES, gradient)
     ours.descent.gradient.copy_(gradient)

@@ -66,7 +66,8 @@ class Texture:
     texels_per_unit: Scale = None
     """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
     refine: Refine = "auto"
-    """auto: first refine poses and lenses where some photos say that it helps; cameras: always; none: never."""
+    """auto: first refine poses and lenses where some photos say that it helps; cameras: always; none: never;
+    warps: always, and photos are warped a little where the mesh is wrong."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None

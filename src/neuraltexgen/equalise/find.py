@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
-from neuraltexgen.equalise.pairs import pairs_of
-from neuraltexgen.equalise.solve import solve_exposures
+from neuraltexgen.equalise.pairs import Pairs, pairs_of
+from neuraltexgen.equalise.solve import Exposures, solve_exposures
 from neuraltexgen.fall_off import Correction, FallOff
 from neuraltexgen.glimpses import glimpse_of, stride_for
 from neuraltexgen.machine import one_torch_thread
@@ -53,14 +53,21 @@ def find_exposures(views: Views, fall_off: bool, progress: Progress = no_progres
     pairs = pairs_of(glimpses, stride, float(np.median(seen)) if seen else 1.0)
     kinds = sorted(set(sizes))
     groups = np.array([kinds.index(size) for size in sizes])
-    found = solve_exposures(pairs, groups)
-    fall_offs: dict[tuple[int, int], FallOff] = {}
-    if fall_off:
-        falling = solve_exposures(pairs, groups, TERMS)
-        of_size = {size: FallOff(tuple(row.tolist())) for size, row in zip(kinds, falling.fall_off, strict=True)}
-        if falling.left < WORTH * found.left and min(f.corner for f in of_size.values()) < DARKER:
-            found, fall_offs = falling, of_size
+    found = settle_exposures(pairs, groups, fall_off)
+    fall_offs = {}
+    if found.fall_off.size:
+        fall_offs = {size: FallOff(tuple(row.tolist())) for size, row in zip(kinds, found.fall_off, strict=True)}
     return Equalised(found.gains.astype(np.float32), found.offsets.astype(np.float32), fall_offs)
+
+
+def settle_exposures(pairs: Pairs, groups: Int64[np.ndarray, " v"], fall_off: bool) -> Exposures:
+    """The exposures on which pairs agree best, with a fall-off where that is worth it; see `solve_exposures`."""
+    found = solve_exposures(pairs, groups)
+    if not fall_off:
+        return found
+    falling = solve_exposures(pairs, groups, TERMS)
+    darkest = min(FallOff(tuple(row.tolist())).corner for row in falling.fall_off)
+    return falling if falling.left < WORTH * found.left and darkest < DARKER else found
 
 
 def corrections(found: Equalised, views: Views, fitted: list[int]) -> dict[Path, Correction]:

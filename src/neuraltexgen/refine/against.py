@@ -12,8 +12,9 @@ from neuraltexgen.refine.lens import lens_derivatives
 from neuraltexgen.refine.looks import slopes, steepest
 from neuraltexgen.refine.motion import moved
 from neuraltexgen.refine.pyramids import Pyramid, sampled
-from neuraltexgen.scene import Camera
+from neuraltexgen.scene import Camera, WarpedCamera
 from neuraltexgen.types import Pose
+from neuraltexgen.warp import as_warp
 
 PLACES = 3000
 """Places of a level, about: where the render is steepest."""
@@ -86,7 +87,10 @@ def shrunk(camera: Camera, photo: Pyramid, level: int) -> Camera:
     lens, params = colmap_camera(camera), np.array(camera.params)
     params[[*lens.focal_length_idxs(), *lens.principal_point_idxs()]] /= photo.pixel(level)
     height, width = photo.levels[level].shape
-    return replace(camera, width=width, height=height, params=tuple(params.tolist()))
+    small = replace(camera, width=width, height=height, params=tuple(params.tolist()))
+    if isinstance(small, WarpedCamera):
+        return replace(small, warp=as_warp(np.array(small.warp) / photo.pixel(level)))
+    return small
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from neuraltexgen.fall_off import FallOff
 from neuraltexgen.geometry import invert_pose, project, transform
 from neuraltexgen.images import read_photo
 from neuraltexgen.kernels.packed import Places, look_up, pack_uv
@@ -16,7 +17,7 @@ from neuraltexgen.refine.features import Features, describe, grey, nearest
 from neuraltexgen.refine.looks import OBLIQUE
 from neuraltexgen.refine.matches import Matches
 from neuraltexgen.refine.polish import SHIFT, TURN
-from neuraltexgen.refine.pyramids import photo_pyramid
+from neuraltexgen.refine.pyramids import evened, photo_pyramid
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 from neuraltexgen.scene import Camera, View
 from neuraltexgen.types import Image, Pose
@@ -33,6 +34,8 @@ RENDERS = 2
 
 SAMPLES = 2
 """Rays across a pixel of these renders: an aliased one has other features than a photo."""
+
+NO_FALL_OFF = FallOff(())
 
 AROUND, BEND = 2, 0.04
 """Pixels that a place must be away from where inverse depth bends by this share."""
@@ -60,14 +63,14 @@ class Aligner:
         self._surface, self._renderer = surface, renderer
         self._texture = torch.from_numpy(np.ascontiguousarray(texture))
 
-    def align(self, view: View, far: bool = True) -> Aligned:
+    def align(self, view: View, far: bool = True, fall_off: FallOff = NO_FALL_OFF) -> Aligned:
         """Where a view stands, its lens being right and its pose wrong by a fraction of the photo's size.
 
         The pose under which photo and render agree, see `against`, is looked for from the given pose; and, if it may be
         `far` or that leads nowhere, from where features of the photo are found in renders. The better one counts.
-        Raises ImageError: no photo.
+        `fall_off`: of its lens, which the texture has not. Raises ImageError: no photo.
         """
-        photo = photo_pyramid(view, LEVELS)
+        photo = evened(photo_pyramid(view, LEVELS), fall_off)
         found, matches = settle(photo, view.camera, view.cam_from_world, self._shown), 0
         if far or not found.alike:
             loaded = read_photo(view.photo, upright=view.exif_upright)

@@ -14,8 +14,9 @@ from neuraltexgen.refine.matches import Matches, features_of, match_pairs
 from neuraltexgen.refine.motion import vector_from_rotation
 from neuraltexgen.refine.overlap import choose_pairs, overlaps
 from neuraltexgen.refine.polish import COARSE, DEPTH, SHIFT, STAGES, TURN, PhotoFigures, PolishedRig, polish_rig
-from neuraltexgen.refine.pyramids import photo_pyramids
+from neuraltexgen.refine.pyramids import Pyramid, photo_pyramids
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
+from neuraltexgen.refine.warps import Warp, found_warps, mean_warps, with_warp
 from neuraltexgen.scene import Camera, Mesh, View
 from neuraltexgen.types import Progress, no_progress
 
@@ -39,7 +40,8 @@ class RefinedRig:
     `placed`: views that agree with others; those that don't stay as given. `lost`: those of them that are known to be
     wrong there. `matches`: how many features agree in the end, 0 where the photos' brightness alone was enough;
     `before`, `after`: spread of the distances, in pixels, between where a photo shows a match and where it should, NaN
-    without matches. `photos`: what the photos' brightness said, None if it was not asked.
+    without matches. `photos`: what the photos' brightness said, None if it was not asked. `warps`: each view's
+    coefficients (see `scene.WarpedCamera`), empty where no warps were asked for.
     """
 
     given: Rig
@@ -50,6 +52,7 @@ class RefinedRig:
     after: float = np.nan
     matches: int = 0
     photos: PhotoFigures | None = None
+    warps: tuple[Warp, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,25 +90,40 @@ class RefinedCameras:
 
 
 def refine_cameras(
-    views: Sequence[View], chosen: Sequence[int], mesh: Mesh, cache: Path, progress: Progress = no_progress
+    views: Sequence[View],
+    chosen: Sequence[int],
+    mesh: Mesh,
+    cache: Path,
+    progress: Progress = no_progress,
+    warps: bool = False,
 ) -> RefinedCameras:
     """Refines the views of the indices `chosen` by what their photos show; the others are not looked at.
 
     Photos that are off by a few pixels are aligned by their brightness at once, see `polish`; those that are further
-    off, or of which some are lost on that way, by matches of features first. `cache` keeps features.
+    off, or of which some are lost on that way, by matches of features first. `cache` keeps features. `warps`: photos
+    are warped besides, see `warps`.
 
     Raises ImageError: a photo or mask that can't be read; ReconstructError: COLMAP failed.
     """
     own = [views[i] for i in chosen]
-    surface, given = ThroughMesh(mesh), freed_rig(rig_of(own))
-    pyramids = photo_pyramids(own, DEPTH, progress)
+    surface, pyramids = ThroughMesh(mesh), photo_pyramids(own, DEPTH, progress)
+    found = _refined(own, surface, pyramids, cache, progress)
+    if warps:
+        found = replace(found, warps=found_warps(surface, pyramids, found.rig, progress))
+    return with_rig(views, chosen, found)
+
+
+def _refined(
+    own: Sequence[View], surface: ThroughMesh, pyramids: Sequence[Pyramid], cache: Path, progress: Progress
+) -> RefinedRig:
+    given = freed_rig(rig_of(own))
     first = polish_rig(surface, pyramids, given, given, STAGES[:1], progress)
     if not first.far:
         rest = polish_rig(surface, pyramids, first.rig, given, STAGES[1:], progress)
         figures = replace(rest.figures, before=first.figures.before, moved=first.figures.moved)
         settled = _settled(given, replace(rest, figures=figures), None)
         if not settled.lost.any():
-            return with_rig(views, chosen, settled)
+            return settled
     features = features_of(own, cache, progress)
     matches = match_pairs(features, choose_pairs(overlaps(surface, given, range(len(own)))), progress)
     [found] = [refine_rig(surface, given, matches) for _ in progress(range(1), "refine cameras", 1)]
@@ -113,18 +131,23 @@ def refine_cameras(
     begin, stages = (found.rig, STAGES) if known else (given, COARSE + STAGES)
     last = polish_rig(surface, pyramids, begin, given, stages, progress)
     figures = replace(last.figures, before=first.figures.before)
-    return with_rig(views, chosen, _settled(given, replace(last, figures=figures), found))
+    return _settled(given, replace(last, figures=figures), found)
 
 
 def with_rig(views: Sequence[View], chosen: Sequence[int], found: RefinedRig) -> RefinedCameras:
-    """The views with the cameras that were found for those of the indices `chosen`."""
+    """The views with the cameras that were found for those of the indices `chosen`.
+
+    Other views of these cameras get what is common to them: the lens, and the mean of its views' warps.
+    """
     lenses = dict(zip(rig_of([views[i] for i in chosen]).cameras, found.rig.cameras, strict=True))
     poses = dict(zip(chosen, found.rig.poses, strict=True))
-    better = tuple(
-        replace(view, camera=lenses.get(view.camera, view.camera), cam_from_world=poses.get(i, view.cam_from_world))
-        for i, view in enumerate(views)
-    )
-    return RefinedCameras(better, tuple(chosen), found, tuple(lenses.items()))
+    warps, shared = dict(zip(chosen, found.warps)), mean_warps(found.rig, found.warps)
+    better = []
+    for i, view in enumerate(views):
+        lens = lenses.get(view.camera, view.camera)
+        camera = with_warp(lens, warps.get(i, shared.get(lens)))
+        better.append(replace(view, camera=camera, cam_from_world=poses.get(i, view.cam_from_world)))
+    return RefinedCameras(tuple(better), tuple(chosen), found, tuple(lenses.items()))
 
 
 def refine_rig(surface: ThroughMesh, given: Rig, matches: Matches) -> RefinedRig:

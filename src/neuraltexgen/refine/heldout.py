@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from neuraltexgen.evaluate import ViewScore, score_view
-from neuraltexgen.fall_off import Correction
+from neuraltexgen.fall_off import Correction, FallOff
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.refine.align import Aligned, Aligner
 from neuraltexgen.refine.through_mesh import ThroughMesh
@@ -61,14 +61,22 @@ class Preparing:
 
 
 def align_views(
-    views: Sequence[View], texture: Image, how: Preparing, progress: Progress = no_progress, far: bool = True
+    views: Sequence[View],
+    texture: Image,
+    how: Preparing,
+    progress: Progress = no_progress,
+    far: bool = True,
+    corrections: Mapping[str, Correction] | None = None,
 ) -> AlignedViews:
-    """Aligns each view to the textured mesh, and prepares it there. `far`: see `Aligner.align`.
+    """Aligns each view to the textured mesh, and prepares it there. `far`: see `Aligner.align`. `corrections`: by name,
+    what is put right in a view's photo.
 
     Raises ImageError: a photo that can't be read.
     """
     aligner = Aligner(ThroughMesh(how.mesh), how.renderer, texture)
-    found = tuple(aligner.align(view, far) for view in progress(views, "align", len(views)))
+    right = {name: correction.fall_off for name, correction in (corrections or {}).items()}
+    even = FallOff(())
+    found = tuple(aligner.align(v, far, right.get(v.name, even)) for v in progress(views, "align", len(views)))
     moved = tuple(v if f.pose is None else replace(v, cam_from_world=f.pose) for v, f in zip(views, found, strict=True))
     paths = prepare_views(moved, how.renderer, how.key, how.settings, how.cache, progress)
     return AlignedViews(moved, found, tuple(paths))

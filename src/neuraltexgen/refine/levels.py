@@ -8,10 +8,11 @@ from jaxtyping import Bool, Float64
 
 from neuraltexgen.geometry import project
 from neuraltexgen.refine.adjust import NEAR
+from neuraltexgen.refine.brightness import Brightness, told_brightness
 from neuraltexgen.refine.consensus import Slopes, consensus
 from neuraltexgen.refine.lens import lens_derivatives
 from neuraltexgen.refine.looks import Looks, choose_looks
-from neuraltexgen.refine.pyramids import Pyramid, sampled
+from neuraltexgen.refine.pyramids import Brightnesses, Pyramid, sampled
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
 from neuraltexgen.scene import Camera
 
@@ -24,19 +25,8 @@ TURNS = 3
 SPREAD_LEAST = 0.001
 """Brightness: residuals are never taken to be surer than the rounding to 8 bits makes them."""
 
-DARK, BALANCES = 0.05, 15
-"""Added to brightness before logarithms of it are compared; and how often photos and consensus take turns in that."""
-
 FEWEST = 50
 """A view with fewer looks of any weight has no say, and stays where it is."""
-
-
-@dataclass(frozen=True, eq=False)
-class Brightness:
-    """A photo's brightness is compared as gain * brightness + offset."""
-
-    gains: Float64[np.ndarray, " v"]
-    offsets: Float64[np.ndarray, " v"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +41,15 @@ class Agreement:
     views: Float64[np.ndarray, " v"]
 
 
-def even_brightness(views: int) -> Brightness:
-    """Photos as they are."""
-    return Brightness(np.ones(views), np.zeros(views))
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What looks show, as compared, NaN off the photo; its slopes along x and y, per pixel; and how it goes with an
+    offset of its photo.
+    """
+
+    values: Float64[np.ndarray, " n"]
+    slopes: Float64[np.ndarray, "n 2"]
+    by_offset: Float64[np.ndarray, " n"]
 
 
 class Level:
@@ -62,36 +58,27 @@ class Level:
     def __init__(self, surface: ThroughMesh, pyramids: Sequence[Pyramid], start: Rig, level: int) -> None:
         self._images = [pyramid.levels[level] for pyramid in pyramids]
         self._pixel = np.array([pyramid.pixel(level) for pyramid in pyramids], np.float64)
+        self._coarse = [pyramid.levels[-1] for pyramid in pyramids]
+        self._coarse_pixel = np.array([pyramid.pixel(len(pyramid.levels) - 1) for pyramid in pyramids], np.float64)
+        self._size = np.array([image.shape[::-1] for image in self._images]) * self._pixel[:, None]
         self.looks = choose_looks(surface, start, list(pyramids), level, PLACES >> level)
         order = np.argsort(self.looks.view, kind="stable")
         self._of_view = np.split(order, np.cumsum(np.bincount(self.looks.view, minlength=len(pyramids)))[:-1])
 
     def expose(self, rig: Rig) -> Brightness:
-        """The gains and offsets under which photos agree best as the rig stands; logarithms of gains average 0, and
-        offsets 0.
+        """The gains, offsets and fall-off under which photos agree best as the rig stands.
 
-        By medians, of logarithms and then of what is left: neither wrong cameras nor a few wrong places lead astray.
+        Told by the photos' coarsest level, which wrong cameras change little.
         """
-        shown = self.seen(rig, even_brightness(len(rig.poses)))[0]
-        known = np.isfinite(shown) & (shown > -DARK / 2)
-        shown = np.where(known, shown, 0.0)
-        gains = np.exp(-self._shifts(np.log(shown + DARK), known))
-        return Brightness(gains, -self._shifts(gains[self.looks.view] * shown, known))
-
-    def _shifts(self, values: Float64[np.ndarray, " n"], known: Bool[np.ndarray, " n"]) -> Float64[np.ndarray, " v"]:
-        """By how much each view's values lie above the others' at the same places; averages 0."""
-        weights, own = known.astype(np.float64), [looks[known[looks]] for looks in self._of_view]
-        result = np.zeros(len(own))
-        for _ in range(BALANCES):
-            left = values - result[self.looks.view]
-            left -= consensus(self.looks, left, weights)[self.looks.place]
-            result += [float(np.median(left[looks])) if len(looks) else 0.0 for looks in own]
-            result -= result.mean()
-        return result
+        pixels = self.pixels(rig)
+        shown = self._sampled(self._coarse, self._coarse_pixel, pixels)[:, 0]
+        squared, known = self._squared(pixels)[0], np.isfinite(shown)
+        values = np.where(known, shown, 0.0), np.where(known, squared, 0.0)
+        return told_brightness(self.looks, *values, known, [image.shape for image in self._images])
 
     def agreement(self, rig: Rig, at: Brightness) -> Agreement:
         """How far the photos agree as the rig stands."""
-        brightness, _ = self.seen(rig, at)
+        brightness = self.seen(rig, at).values
         known = np.isfinite(brightness)
         residuals, _, spread = agreed(self.looks, brightness, known)
         size = np.where(known, np.abs(residuals), np.nan)
@@ -100,13 +87,32 @@ class Level:
         ]
         return Agreement(spread, known, np.array(views))
 
-    def seen(self, rig: Rig, at: Brightness) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, "n 3"]]:
-        """What each look shows, as compared; NaN off the photo. And its image's value and slopes, per pixel there."""
-        pixels, raw = self.pixels(rig), np.empty((len(self.looks), 3))
+    def seen(self, rig: Rig, at: Brightness) -> Seen:
+        """What each look shows."""
+        pixels = self.pixels(rig)
+        raw = self._sampled(self._images, self._pixel, pixels)
+        gains, view = at.gains[self.looks.view], self.looks.view
+        squared, outward = self._squared(pixels)
+        lift, along = at.lifts(view, squared)
+        even = gains * raw[:, 0] + at.offsets[view]
+        slopes = (gains * lift)[:, None] * raw[:, 1:] + (even * along)[:, None] * outward
+        return Seen(even * lift, slopes, lift)
+
+    def _sampled(
+        self, images: list[Brightnesses], pixel: Float64[np.ndarray, " v"], pixels: Float64[np.ndarray, "n 2"]
+    ) -> Float64[np.ndarray, "n 3"]:
+        """Value and slopes, per pixel of the photo, of the views' images where looks have the photos' `pixels`."""
+        result = np.empty((len(pixels), 3))
         for view, own in enumerate(self._of_view):
-            raw[own] = sampled(self._images[view], pixels[own] / self._pixel[view])
-        raw[:, 1:] /= self._pixel[self.looks.view, None]
-        return at.gains[self.looks.view] * raw[:, 0] + at.offsets[self.looks.view], raw
+            result[own] = sampled(images[view], pixels[own] / pixel[view])
+        result[:, 1:] /= pixel[self.looks.view, None]
+        return result
+
+    def _squared(self, pixels: Float64[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray]:
+        """r² of the looks' places in their photos (`fall_off.squared_radius`), and its slopes, per pixel there."""
+        size = self._size[self.looks.view]
+        away, unit = pixels - size / 2, (size**2).sum(axis=1) / 4
+        return (away**2).sum(axis=1) / unit, 2 * away / unit[:, None]
 
     def pixels(self, rig: Rig) -> Float64[np.ndarray, "n 2"]:
         """Where the rig's cameras show the looks' places, NaN where they don't."""
@@ -123,8 +129,7 @@ class Level:
     def slopes(
         self,
         rig: Rig,
-        at: Brightness,
-        raw: Float64[np.ndarray, "n 3"],
+        seen: Seen,
         weights: Float64[np.ndarray, " n"],
         lenses: dict[int, int],
     ) -> Slopes:
@@ -146,10 +151,21 @@ class Level:
             if number in lenses:
                 by_params[own, :, : len(camera.params)] = params
                 groups[own] = lenses[number]
-        slope = self._common_slopes(rig, raw[:, 1:] * at.gains[self.looks.view, None], by_place, weights)
+        slope = self._common_slopes(rig, seen.slopes, by_place, weights)
         along = np.einsum("nd,ndk->nk", slope, by_place)
-        view = np.concatenate([np.cross(local, along), along, np.ones((len(local), 1))], axis=1)
+        view = np.concatenate([np.cross(local, along), along, seen.by_offset[:, None]], axis=1)
         return Slopes(view, np.einsum("nd,ndk->nk", slope, by_params), groups)
+
+    def image_slopes(self, rig: Rig, seen: Seen, weights: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, "n 2"]:
+        """The slopes that all looks at a place agree on, in each look's photo, per pixel; NaN where not known."""
+        local, by_place = self.local(rig), np.empty((len(self.looks), 2, 3))
+        for own, camera in self.by_lens(rig):
+            by_place[own] = lens_derivatives(camera, local[own])[0]
+        return self._common_slopes(rig, seen.slopes, by_place, weights)
+
+    def pixel_of(self, view: int) -> float:
+        """The side of a view's pixel of this level, in pixels of its photo."""
+        return float(self._pixel[view])
 
     def _common_slopes(self, rig: Rig, own: np.ndarray, by_place: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The consensus of the photos' own slopes, each brought to the surface and back."""

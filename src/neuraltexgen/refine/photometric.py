@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neuraltexgen.refine.adjust import Prior
+from neuraltexgen.refine.brightness import Brightness
 from neuraltexgen.refine.consensus import VIEW, consensus, consensus_equations
 from neuraltexgen.refine.lens import Freed, is_lens, parameter_spread, told_parameters
-from neuraltexgen.refine.levels import FEWEST, Agreement, Brightness, Level, agreed
+from neuraltexgen.refine.levels import FEWEST, Agreement, Level, agreed
 from neuraltexgen.refine.looks import Looks
 from neuraltexgen.refine.motion import moved, twist_between
 from neuraltexgen.refine.through_mesh import Rig
 
-STEPS, ENOUGH = 12, 1e-3
+STEPS, ENOUGH = 12, 3e-4
 """Steps of a level at most; and the relative fall of the cost below which they end."""
 
 DAMPING, LEAST, REFUSED = 1e-3, 1e-3, 4
@@ -84,10 +85,10 @@ class _Search:
 
     def step(self) -> tuple[float, float]:
         """Takes one step, if one is found that lowers the cost; returns the cost before and after."""
-        looks, (brightness, raw) = self.level.looks, self._seen
+        looks, brightness = self.level.looks, self._seen.values
         known = np.isfinite(brightness)
         residuals, weights, spread = agreed(looks, brightness, known)
-        by = self.level.slopes(self.rig, self.at, raw, weights, self._groups)
+        by = self.level.slopes(self.rig, self._seen, weights, self._groups)
         known &= np.isfinite(by.view).all(axis=1) & np.isfinite(by.params).all(axis=1)
         by.view[~known], by.params[~known] = 0, 0
         residuals, weights, spread = agreed(looks, brightness, known)
@@ -104,8 +105,8 @@ class _Search:
             tried = self._stepped(step)
             if tried is not None:
                 seen = self.level.seen(*tried)
-                still = known & np.isfinite(seen[0])
-                shown = np.where(still, seen[0], 0.0)
+                still = known & np.isfinite(seen.values)
+                shown = np.where(still, seen.values, 0.0)
                 apart = shown - consensus(looks, shown, np.where(still, weights, 0.0))[looks.place]
                 new = self._cost(apart, still, known, spread) + self._prior_cost(*tried)
                 if new < cost:
@@ -137,7 +138,7 @@ class _Search:
         poses = tuple(moved(pose, twist) for pose, twist in zip(self.rig.poses, own[:, :6], strict=True))
         return (
             Rig(poses, tuple(cameras), self.rig.lens),
-            Brightness(self.at.gains, self.at.offsets + own[:, 6]),
+            replace(self.at, offsets=self.at.offsets + own[:, 6]),
         )
 
     def _cost(self, residuals: np.ndarray, known: np.ndarray, before: np.ndarray, spread: float) -> float:

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from neuraltexgen.refine.adjust import Prior
+from neuraltexgen.refine.brightness import Brightness, even_brightness
 from neuraltexgen.refine.lens import Freed
-from neuraltexgen.refine.levels import Brightness, Level, even_brightness
+from neuraltexgen.refine.levels import Level
 from neuraltexgen.refine.photometric import polish
 from neuraltexgen.refine.pyramids import Pyramid
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
@@ -25,9 +26,11 @@ Stage = tuple[int, tuple[Freed, ...]]
 """A level, and what of the lenses is free there."""
 
 COARSE: tuple[Stage, ...] = ((2, ("focal",)),)
-STAGES: tuple[Stage, ...] = ((1, ("focal",)), (0, ("focal", "centre", "distortion")))
-"""Distortion fitted to cameras that are far off would take over their errors. The coarse stage goes before where places
-are off by more than a finer level's slopes reach; it knows cameras to a pixel at best."""
+EVERY: tuple[Freed, ...] = ("focal", "centre", "distortion")
+STAGES: tuple[Stage, ...] = ((1, ("focal",)), (0, EVERY), (0, EVERY))
+"""Distortion fitted to cameras that are far off would take over their errors. The finest level comes twice: places,
+exposures and fall-off are told anew where cameras are nearly right. The coarse stage goes before where places are off
+by more than a finer level's slopes reach; it knows cameras to a pixel at best."""
 
 FAR = 0.02
 """Share of a photo's longer side by which places may move; beyond it features find the way."""

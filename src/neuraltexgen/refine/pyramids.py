@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numba import njit
 
+from neuraltexgen.fall_off import FallOff
 from neuraltexgen.images import read_photo
 from neuraltexgen.refine.features import grey
 from neuraltexgen.scene import View
@@ -62,6 +63,12 @@ def make_pyramid(image: Float32[np.ndarray, "h w"], depth: int) -> Pyramid:
     while len(levels) < depth and min(levels[-1].shape) >= 2 * SMALLEST:
         levels.append(halved(levels[-1]))
     return Pyramid(tuple(levels), first)
+
+
+def evened(pyramid: Pyramid, fall_off: FallOff) -> Pyramid:
+    """The pyramid of the photo as it would be without the lens's fall-off."""
+    levels = (level / fall_off.plane(*level.shape).numpy() for level in pyramid.levels)
+    return Pyramid(tuple(level.astype(np.float32) for level in levels), pyramid.first)
 
 
 def halved(image: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h2 w2"]:

@@ -18,7 +18,12 @@ from neuraltexgen.types import Progress, no_progress
 
 
 def refined_scene(
-    scene: Scene, holdout: str, cache: Path, progress: Progress = no_progress, always: bool = True
+    scene: Scene,
+    holdout: str,
+    cache: Path,
+    progress: Progress = no_progress,
+    always: bool = True,
+    warps: bool = False,
 ) -> tuple[Scene, RefinedCameras | None]:
     """The scene with refined cameras of all views but the held-out ones; itself and None where they stay as given.
 
@@ -42,7 +47,7 @@ def refined_scene(
             f"the cameras are off and were refined: {worth.asked} photos differ by {255 * worth.before:.1f} of 255 at "
             f"the same places, and by {255 * worth.after:.1f} where their cameras agree (--refine none leaves them)"
         )
-    found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress)
+    found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress, warps)
     lost = set(found.lost)
     stay = [name for name in found.unplaced if name not in lost]
     for names, what in ((lost, "can't be aligned and are left out"), (stay, "say too little and stay as given")):
@@ -74,9 +79,9 @@ def fit_refined(
         return trained, None
     with clock.stage("align"):
         texture = trained.result.texture
-        held = align_views([scene.views[i] for i in trained.held], np.clip(texture, 0, 1), how, progress, far)
         right = {names[i]: trained.views.corrections.get(path) for i, path in enumerate(trained.views.files)}
         given = {name: correction for name, correction in right.items() if correction is not None}
+        held = align_views([scene.views[i] for i in trained.held], np.clip(texture, 0, 1), how, progress, far, given)
         aligned = score_aligned(held, texture, trained.seen, trained.views, progress, given)
     if train.final_fit:
         moved = dict(zip(trained.held, held.paths, strict=True))

@@ -16,30 +16,35 @@ from neuraltexgen.refine.through_mesh import Rig
 from neuraltexgen.scene import Camera, Mesh, View
 from neuraltexgen.types import Progress, no_progress
 
-VERSION = 2
+VERSION = 3
 """Part of the key: raise it when cameras come out otherwise."""
 
 
 def cached_cameras(
-    views: Sequence[View], chosen: Sequence[int], mesh: Mesh, cache: Path, progress: Progress = no_progress
+    views: Sequence[View],
+    chosen: Sequence[int],
+    mesh: Mesh,
+    cache: Path,
+    progress: Progress = no_progress,
+    warps: bool = False,
 ) -> RefinedCameras:
     """`refine_cameras`, or what it found before: kept in `cache` under a key of all that decides it.
 
     Features are kept there one by one, so that a killed run goes on. Raises what `refine_cameras` raises.
     """
-    path = cache / f"cameras-{_key([views[i] for i in chosen], mesh)}.json"
+    path = cache / f"cameras-{_key([views[i] for i in chosen], mesh, warps)}.json"
     # What can't be read costs the work that it held, nothing else.
     with suppress(OSError, ValueError, KeyError, TypeError):
         return with_rig(views, chosen, _read(json.loads(path.read_text(encoding="utf-8"))))
-    found = refine_cameras(views, chosen, mesh, cache, progress)
+    found = refine_cameras(views, chosen, mesh, cache, progress, warps)
     write_json(path, plain(asdict(found.found)))
     return found
 
 
-def _key(views: Sequence[View], mesh: Mesh) -> str:
+def _key(views: Sequence[View], mesh: Mesh, warps: bool) -> str:
     stated = [(view.name, asdict(view.camera), view.cam_from_world, view.exif_upright) for view in views]
     pixels = [(view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None) for view in views]
-    return content_key(VERSION, LONGEST, MOST, stated, pixels, mesh.vertices, mesh.faces)
+    return content_key(VERSION, LONGEST, MOST, warps, stated, pixels, mesh.vertices, mesh.faces)
 
 
 def _read(stored: dict) -> RefinedRig:
@@ -54,4 +59,5 @@ def _read(stored: dict) -> RefinedRig:
     before, after = (np.nan if stored[name] is None else float(stored[name]) for name in ("before", "after"))
     masks = np.array(stored["placed"], bool), np.array(stored["lost"], bool)
     photos = stored["photos"] and PhotoFigures(**stored["photos"])
-    return RefinedRig(given, rig, *masks, before, after, int(stored["matches"]), photos)
+    warps = tuple(tuple(tuple((float(x), float(y)) for x, y in row) for row in warp) for warp in stored["warps"])
+    return RefinedRig(given, rig, *masks, before, after, int(stored["matches"]), photos, warps)

@@ -1,7 +1,7 @@
 """What --refine cameras did, in figures and words: for metrics.json, the report, and cameras.json."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from neuraltexgen.geometry import focal_and_centre
 from neuraltexgen.refine.cameras import RefinedCameras, RefinedRig
 from neuraltexgen.refine.heldout import AlignedScores
 from neuraltexgen.refine.lens import parameter_names
+from neuraltexgen.refine.warps import warp_size
 from neuraltexgen.report import Table
-from neuraltexgen.scene import Camera, View
+from neuraltexgen.scene import Camera, View, WarpedCamera
 
 FORM = 1
 """Of cameras.json."""
@@ -74,14 +75,19 @@ def cameras_json(refined: RefinedCameras, aligned: AlignedScores | None) -> dict
         there = view.name in moved and view.name not in lost
         how = "refined" if placed else "left out" if gone else "aligned" if there else "given"
         pose = moved.get(view.name, view).cam_from_world
-        views.append({"name": view.name, "how": how, "camera": _camera(view.camera), "cam_from_world": pose})
+        told = {"name": view.name, "how": how, "camera": _camera(view.camera), "cam_from_world": pose}
+        views.append(told | ({"warp": view.camera.warp} if isinstance(view.camera, WarpedCamera) else {}))
     return plain({"form": FORM, "views": views, "refinement": _refined_figures(refined)})
 
 
 def final_views(refined: RefinedCameras, aligned: AlignedScores | None) -> tuple[View, ...]:
-    """The views with their cameras after the run; those that are left out are not among them."""
+    """The views with their cameras after the run; those that are left out are not among them.
+
+    Lenses have no warps there: no format has a word for them.
+    """
     moved = {} if aligned is None else {view.name: view for view in aligned.aligned.views}
-    return tuple(moved.get(view.name, view) for view in refined.views if view.name not in refined.lost)
+    kept = [moved.get(view.name, view) for view in refined.views if view.name not in refined.lost]
+    return tuple(replace(v, camera=v.camera.lens()) if isinstance(v.camera, WarpedCamera) else v for v in kept)
 
 
 def photo_names(views: Sequence[View]) -> list[str]:
@@ -102,6 +108,7 @@ def _refined_figures(refined: RefinedCameras) -> dict[str, Any]:
         "residual_before": found.before,
         "residual_after": found.after,
         "photos": None if found.photos is None else asdict(found.photos),
+        "warps_pixels": warp_size(found.warps),
         "turn_degrees": float(np.median(turns)) if len(turns) else None,
         "shift": float(np.median(shifts)) if len(shifts) else None,
         "cameras": [{"before": _camera(before), "after": _camera(after)} for before, after in refined.lenses],
@@ -120,6 +127,9 @@ def _refined_rows(refined: RefinedCameras) -> list[tuple[str, str]]:
         ),
         *_evidence(refined.found),
     ]
+    warped = warp_size(refined.found.warps)
+    if warped is not None:
+        rows.append(("warps", f"photos moved by {warped:.2f} pixels (root mean square)"))
     if len(refined.lenses) == 1:
         (before, after), *_ = refined.lenses
         rows.append(("focal length", f"{_focal(before)} pixels before, {_focal(after)} after"))

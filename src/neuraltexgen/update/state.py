@@ -74,7 +74,7 @@ def check_job(job: Job) -> None:
             f"the state of a run with --sampling {job.train.sampling} can't be kept: its sums are those of points",
             fix="--sampling bilinear, or no --keep-state",
         )
-    if job.refine == "cameras":
+    if job.refine in ("cameras", "warps"):
         raise _refined()
     if job.enhance.on or job.train.style is not None:
         raise ConfigError(

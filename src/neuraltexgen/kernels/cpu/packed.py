@@ -1,7 +1,7 @@
 """numba twins for packed places: `look_up` and its adjoint `scatter`, for float32 arrays in C order.
 
 Rows of the photo are shared out among threads while looking up, rows of the texture while scattering: no races, and
-every texel sums its pixels in the order of the photo, whatever the number of threads. Codes are decoded a stretch at a
+every texel sums its pixels in one order, whatever the number of threads. Codes are decoded a stretch at a
 time, which vectorises; `texels` has what is done with them.
 """
 

@@ -31,6 +31,10 @@ ZERO, WHOLE = np.float32(0), np.float32(1)
 SEGMENT = 32
 """Pixels of a row that are taken together: texels are fetched so far ahead."""
 
+PLACES = 8
+"""Places along a segment that take turns while it is added to texels: what one pixel stores its neighbour would load at
+once, not quite at the same address, and wait until the store is through."""
+
 FLAGS = {"contract"}
 
 ONE, TWO, THREE, EIGHT = (np.uintp(number) for number in (1, 2, 3, 8))
@@ -138,7 +142,8 @@ def _add_vectors(gradient, trust, pixels, places, texels, count, result):
     if count == 3:
         near = vector_of((one, one, one, none, none, none, none, none))
         far = vector_of((-one, -one, -one, one, one, one, none, none))
-    for col in range(pixels[1]):
+    for number in range(pixels[1]):
+        col = _in_turn(number, pixels[1])
         pixel = np.uintp(pixels[0]) + np.uintp(col)
         if trust[pixel] == 0:
             continue
@@ -170,7 +175,8 @@ def _add_values(gradient, trust, pixels, places, texels, count, result):
     (at, fx, fy), (first, end, right, down) = places, texels
     channels, samples = np.uintp(count), len(at) // SEGMENT
     share = np.float32(1.0 / samples)
-    for col in range(pixels[1]):
+    for number in range(pixels[1]):
+        col = _in_turn(number, pixels[1])
         pixel = np.uintp(pixels[0]) + np.uintp(col)
         if trust[pixel] == 0:
             continue
@@ -181,6 +187,14 @@ def _add_values(gradient, trust, pixels, places, texels, count, result):
                 _add_pair(result, a, right, (WHOLE - fy[i], fx[i], share), gradient, pixel * channels, channels)
             if first <= a + down < end:
                 _add_pair(result, a + down, right, (fy[i], fx[i], share), gradient, pixel * channels, channels)
+
+
+@njit(inline="always")
+@no_type_check
+def _in_turn(number, count):
+    """The pixel of a segment of so many whose turn it is; those that are left over come last."""
+    each = count // PLACES
+    return (number % PLACES) * each + number // PLACES if number < PLACES * each else number
 
 
 @njit(inline="always")
