@@ -48,6 +48,9 @@ def test_pairs_that_see_something_else_hardly_matter() -> None:
 def test_photos_without_pairs_and_flat_patches_tell_nothing() -> None:
     pairs, _ = made_up()
     assert np.isnan(solve_losses(pairs, PHOTOS + 1)[PHOTOS])
+    alone = (pairs.first != 0) | (pairs.second < 4)
+    few = Pairs(*(part[alone] for part in pairs))
+    assert np.isnan(solve_losses(few, PHOTOS)).tolist() == [True] + [False] * (PHOTOS - 1)
     pairs.shown[..., 0] = 1e-9
     assert np.isnan(solve_losses(pairs, PHOTOS)).all()
     nothing = Pairs(*(part[:0] for part in pairs))

@@ -31,6 +31,9 @@ SLACK = 0.08
 LEAST = 1.0 / 255
 """Patches whose root mean square gradient, in values a pixel, is less in both photos say nothing: it may be noise."""
 
+FEWEST = 5
+"""Other photos that a photo must share patches with: slants and distances mislead a single one by up to 0.3."""
+
 ROUNDS, WIDEST, NARROWEST = 6, 0.8, 0.1
 """Rounds of reweighted least squares; difference of log gradients at which a pair counts half, in the first and at the
 least, halved from round to round."""
@@ -61,7 +64,8 @@ def find_blurs(
 
 
 def solve_losses(pairs: Pairs, views: int) -> Float64[np.ndarray, " v"]:
-    """Per view by how much the log of its gradients lies below the others', up to a constant; NaN without pairs.
+    """Per view by how much the log of its gradients lies below the others', up to a constant; NaN where too few
+    others show what it shows.
 
     `pairs.shown`: mean squared gradient a pixel and mean log footprint of both photos.
     """
@@ -76,8 +80,9 @@ def solve_losses(pairs: Pairs, views: int) -> Float64[np.ndarray, " v"]:
         counts = weight / (1 + (left / scale) ** 2)
         unknowns = _solved(ends, counts, apart, nearer, views)
         scale = max(scale / 2, NARROWEST)
-    paired = np.bincount(ends.reshape(-1), minlength=views) > 0
-    return np.where(paired, unknowns[:views], np.nan)
+    links = np.unique(ends[:, 0] * views + ends[:, 1])
+    partners = np.bincount(np.concatenate((links // views, links % views)), minlength=views)
+    return np.where(partners >= FEWEST, unknowns[:views], np.nan)
 
 
 def blurs_of(losses: Float64[np.ndarray, " v"], sharp: Sequence[FitView]) -> Float32[np.ndarray, " v"]:
