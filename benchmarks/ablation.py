@@ -138,6 +138,7 @@ COMPONENTS: dict[str, Change] = {
     "transients left out": _train(transients=True),
     "cameras refined": lambda job: replace(job, refine="cameras"),
     "cameras refined where it helps": lambda job: replace(job, refine="auto"),
+    "cameras refined, photos warped": lambda job: replace(job, refine="warps"),
     "cameras refined, transients left out": lambda job: replace(_train(transients=True)(job), refine="cameras"),
 }
 
