@@ -114,7 +114,7 @@ class Fitting:
     fall_off: bool = True
     """Divide out the light that a lens loses towards the corners, where the photos show it; only with exposures."""
     blur: bool = True
-    """Find out how blurred each photo is, and fit it as blurred, so that it takes no sharpness; only with exposures."""
+    """Find out how blurred each photo is, and fit it as blurred; only by Adam, and with exposures."""
     sharpness_power: float | None = None
     """How strongly sharper photos count more; 0 is off."""
     seam_weight: float | None = None
