@@ -41,6 +41,7 @@ SAME = FitSettings(
     damping=None,
     exposure=False,
     sharpness_power=0.0,
+    start="grey",
 )
 """Full batches as plain takes them, but for the schedule: plain's rate is constant."""
 
