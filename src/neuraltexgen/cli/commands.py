@@ -23,13 +23,13 @@ from neuraltexgen.cli.options import (
     Scale,
     Styling,
 )
-from neuraltexgen.cli.rows import left_out, left_out_rows, notes
+from neuraltexgen.cli.rows import left_out, left_out_rows, notes, score_cells
 from neuraltexgen.cli.talk import Talk
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
 from neuraltexgen.export import ExportOptions
 from neuraltexgen.files import plain, write_json
 from neuraltexgen.machine import GIB, fit_peak, packed_bytes
-from neuraltexgen.metrics import Score, mean_score
+from neuraltexgen.metrics import mean_score
 from neuraltexgen.outcome import metrics, score_rows, summary, write_outcome
 from neuraltexgen.pipeline import Density, Job, Refine, texture_capture, unwrapped
 from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
@@ -305,17 +305,4 @@ class Evaluate:
             write_json(self.out, figures)
         columns = ("view", "PSNR fitted", "SSIM fitted", "sharpness", "PSNR", "SSIM", "pixels")
         self.talk.rows(score_rows(mean), figures)
-        self.talk.table("held-out views", columns, (_score_cells(s.name, s.score) for s in scores))
-
-
-def _score_cells(name: str, s: Score) -> tuple[str, ...]:
-    decibel, share = (s.psnr_fitted, s.psnr), (s.ssim_fitted, s.ssim)
-    return (
-        name,
-        f"{decibel[0]:.2f}",
-        f"{share[0]:.3f}",
-        f"{s.sharpness:.2f}",
-        f"{decibel[1]:.2f}",
-        f"{share[1]:.3f}",
-        str(s.pixels),
-    )
+        self.talk.table("held-out views", columns, (score_cells(s.name, s.score) for s in scores))

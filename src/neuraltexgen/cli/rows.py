@@ -1,9 +1,10 @@
-"""Lines that several commands print: what was left out, and notes."""
+"""Lines that commands print: what was left out, notes, scores."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from neuraltexgen.metrics import Score
 from neuraltexgen.scene import LeftOut
 
 
@@ -26,3 +27,17 @@ def left_out_rows(views: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 def notes(sentences: tuple[str, ...]) -> list[tuple[str, str]]:
     """One row per note."""
     return [("note", sentence) for sentence in sentences]
+
+
+def score_cells(name: str, s: Score) -> tuple[str, ...]:
+    """A view's row of the table of held-out views."""
+    decibel, share = (s.psnr_fitted, s.psnr), (s.ssim_fitted, s.ssim)
+    return (
+        name,
+        f"{decibel[0]:.2f}",
+        f"{share[0]:.3f}",
+        f"{s.sharpness:.2f}",
+        f"{decibel[1]:.2f}",
+        f"{share[1]:.3f}",
+        str(s.pixels),
+    )
