@@ -11,7 +11,7 @@ from neuraltexgen.errors import ConfigError, ReaderError
 from neuraltexgen.geometry import camera_centre, invert_pose
 from neuraltexgen.images import read_mask
 from neuraltexgen.readers import read_capture
-from neuraltexgen.scene import check_pose
+from neuraltexgen.scene import Camera, check_pose
 from neuraltexgen.synthetic import (
     Blur,
     Planted,
@@ -29,8 +29,9 @@ from neuraltexgen.synthetic import (
     write_capture,
 )
 from neuraltexgen.synthetic.figure import Person, figure
+from neuraltexgen.synthetic.gloss import highlights
 from neuraltexgen.synthetic.planted import EXAMPLES, FORMS
-from neuraltexgen.synthetic.surfaces import corner_points
+from neuraltexgen.synthetic.surfaces import corner_points, join_surfaces
 
 SMALL = SyntheticSettings(views=7, width=32, height=24, supersampling=1, detail=20.0)
 
@@ -131,6 +132,32 @@ def test_numbers_out_of_range_are_refused(wrong: dict) -> None:
 def photos_with(clean: SyntheticScene, planted: Planted) -> tuple[SyntheticScene, list[np.ndarray]]:
     scene = with_planted(clean, planted)
     return scene, [photograph(scene, index) for index in range(SMALL.views)]
+
+
+def test_highlights_brighten_what_mirrors_a_light_and_move_with_the_camera(clean: SyntheticScene) -> None:
+    _, plain = photos_with(clean, Planted())
+    _, photos = photos_with(clean, Planted(gloss=0.4))
+    for bare, photo, pose in zip(plain, photos, clean.poses):
+        shine = highlights(clean.surfaces, clean.camera, pose)
+        assert shine.min() >= 0
+        np.testing.assert_allclose(photo, np.clip(bare + 0.4 * shine[..., None], 0, 1), atol=1e-6)
+    assert sum((photo - bare).max() > 0.2 for bare, photo in zip(plain, photos)) > 3
+
+
+def test_a_light_is_mirrored_at_the_angle_at_which_it_comes(clean: SyntheticScene) -> None:
+    """A camera above the floor, as high as the lamp and looking down, beside it: the middle between is brightest."""
+    lamp = next(r for r in clean.surfaces.rectangles if r.thing == "lamp" and r.side == "bottom")
+    above = lamp.origin + (lamp.right + lamp.down) / 2
+    floor = next(r for r in clean.surfaces.rectangles if r.side == "floor")
+    alone = join_surfaces([floor, lamp], [np.zeros((4, 4, 3), np.uint8)] * 2)
+    pose = np.diag([1.0, -1.0, -1.0, 1.0])
+    pose[:3, 3] = -pose[:3, :3] @ (above + np.array([0.6, 0, -0.2]))
+    camera = Camera("PINHOLE", 200, 100, (100.0, 100.0, 100.0, 50.0))
+    row, column = np.unravel_index(highlights(alone, camera, pose).argmax(), (100, 200))
+    height = above[2]
+    aside = -0.6 * (height - 0.2) / (2 * height - 0.2)
+    assert column + 0.5 == pytest.approx(100 + 100 * aside / (height - 0.2), abs=1.5)
+    assert row + 0.5 == pytest.approx(50, abs=1.5)
 
 
 def test_a_person_changes_the_pixels_of_the_true_mask_and_no_others(clean: SyntheticScene) -> None:

@@ -1,4 +1,4 @@
-"""A photo of the room as the camera took it: who walked by, blur, vignetting, exposure, noise; and who is where."""
+"""A photo of the room as the camera took it: who walked by, highlights, blur, vignetting, exposure, noise."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from neuraltexgen.geometry import focal_and_centre
 from neuraltexgen.scene import Camera
 from neuraltexgen.synthetic.blur import apply_blur
 from neuraltexgen.synthetic.figure import Person, figure, paint_figure
+from neuraltexgen.synthetic.gloss import highlights
 from neuraltexgen.synthetic.render import render, render_view
 from neuraltexgen.synthetic.scene import SyntheticScene
 from neuraltexgen.synthetic.surfaces import Surfaces, join_surfaces
@@ -18,11 +19,14 @@ from neuraltexgen.types import Mask
 def photograph(scene: SyntheticScene, index: int) -> Float32[np.ndarray, "h w 3"]:
     """View `index` as `write_capture` stores it, before rounding.
 
-    The render, with someone in it and blurred where that is planted, times the lens's fall-off, times gain, plus offset
-    and noise, clipped to [0, 1].
+    The render, with someone in it, highlights, and blurred where that is planted, times the lens's fall-off, times
+    gain, plus offset and noise, clipped to [0, 1].
     """
     person, blur, planted = scene.people[index], scene.blurs[index], scene.settings.planted
-    image = render_view(scene, index) if person is None else _render(_with(scene, person), scene, index)
+    surfaces = scene.surfaces if person is None else _with(scene, person)
+    image = render_view(scene, index) if person is None else _render(surfaces, scene, index)
+    if planted.gloss > 0:
+        image = image + planted.gloss * highlights(surfaces, scene.camera, scene.poses[index])[..., None]
     if blur is not None:
         image = apply_blur(image, blur)
     if planted.vignetting > 0:

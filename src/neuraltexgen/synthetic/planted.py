@@ -16,7 +16,8 @@ class Planted:
     standard deviation of the log gain of a view. `noise`: of each value of a photo, whose range is [0, 1].
     `vignetting`: the share of light lost at the image's corners. `person`: the share of photos that someone walks
     through, who is not in the mesh. `blur`: the share of photos that are blurred, half of them by motion and half out
-    of focus, and the mean size of that in pixels.
+    of focus, and the mean size of that in pixels. `gloss`: how much brighter, of 1, a surface is where it mirrors a
+    light.
     Raises ConfigError: a number out of range.
     """
 
@@ -27,6 +28,7 @@ class Planted:
     vignetting: float = 0.0
     person: float = 0.0
     blur: tuple[float, float] = (0.0, 0.0)
+    gloss: float = 0.0
 
     def __post_init__(self) -> None:
         numbers = {"degrees": self.pose[0], "millimetres": self.pose[1], "exposure": self.exposure, "noise": self.noise}
@@ -34,6 +36,7 @@ class Planted:
             if not 0 <= value < math.inf:
                 raise ConfigError(f"planted: {name} must be a finite number of at least 0, got {value}")
         shares = {"vignetting": self.vignetting, "the share of people": self.person, "of blurred photos": self.blur[0]}
+        shares["gloss"] = self.gloss
         for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise ConfigError(f"planted: {name} must be in 0 to 1, got {value}")
@@ -79,6 +82,7 @@ FORMS = {
     "vignetting": "vignetting:SHARE",
     "person": "person:SHARE",
     "blur": "blur:SHARE:PIXELS",
+    "gloss": "gloss:SHARE",
 }
 EXAMPLES = {
     "pose": "pose:0.5:10",
@@ -88,4 +92,5 @@ EXAMPLES = {
     "vignetting": "vignetting:0.3",
     "person": "person:0.2",
     "blur": "blur:0.33:4",
+    "gloss": "gloss:0.3",
 }
