@@ -14,6 +14,7 @@ from neuraltexgen.geometry import camera_centre
 from neuraltexgen.images import write_png
 from neuraltexgen.outcome import metrics, summary, write_outcome
 from neuraltexgen.pipeline import Job, Outcome, texture_scene
+from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.refine import cached_cameras, refined_scene, rig_of, stored
 from neuraltexgen.refine.words import final_views
 from neuraltexgen.scene import Camera, Scene
@@ -95,6 +96,10 @@ def test_everything_is_told(outcome: Outcome, tmp_path: Path) -> None:
     assert cameras == {view.camera for view in outcome.refined.views}
     np.testing.assert_allclose(poses["photo3.png"], outcome.refined.views[3].cam_from_world, atol=1e-12)
     assert not np.array_equal(poses["photo5.png"], outcome.refined.views[5].cam_from_world)
+    again = read_capture(tmp_path / "cameras", ReadOptions(format="transforms"))
+    for view, own in zip(again.views, final_views(outcome.refined, outcome.aligned), strict=True):
+        assert view.photo.samefile(own.photo)
+        np.testing.assert_allclose(view.cam_from_world, own.cam_from_world, atol=1e-9)
     for view, own in zip(told["views"][:5], outcome.scene.views):
         np.testing.assert_array_equal(np.array(view["cam_from_world"]), own.cam_from_world)
         assert tuple(view["camera"]["params"].values()) == own.camera.params

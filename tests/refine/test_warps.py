@@ -29,7 +29,8 @@ def test_one_warped_photo_is_found_and_the_others_stay(painted: Painted) -> None
     at = np.stack(np.meshgrid(np.arange(256) + 0.5, np.arange(192) + 0.5), axis=-1).reshape(-1, 2)
     moved = sampled(pyramids[2].levels[0], at + warped_by(at, (256, 192), planted))[:, 0]
     pyramids[2] = make_pyramid(moved.reshape(192, 256).astype(np.float32), 3)
-    warps = found_warps(ThroughMesh(painted.mesh), pyramids, rig)
+    warps, figures = found_warps(ThroughMesh(painted.mesh), pyramids, rig)
+    assert figures.worth
     inner = at[(np.abs(at - (128, 96)) < (90, 65)).all(axis=1)]
     left = [
         np.sqrt(np.mean((warped_by(inner, (256, 192), np.array(warp)) - truth) ** 2))
@@ -41,7 +42,10 @@ def test_one_warped_photo_is_found_and_the_others_stay(painted: Painted) -> None
 
 
 def test_photos_that_agree_are_hardly_warped(painted: Painted) -> None:
-    warps = found_warps(ThroughMesh(painted.mesh), photo_pyramids(painted.views, 3), rig_of(painted.views))
+    pyramids = photo_pyramids(painted.views, 3)
+    warps, figures = found_warps(ThroughMesh(painted.mesh), pyramids, rig_of(painted.views))
+    assert figures.looks > 100
+    assert not figures.worth
     size = warp_size(warps)
     assert size is not None
     assert size < 0.1

@@ -10,6 +10,7 @@ from neuraltexgen.refine.heldout import AlignedScores, AlignedViews, Preparing, 
 from neuraltexgen.refine.run import fit_refined, refined_scene
 from neuraltexgen.refine.stored import cached_cameras
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
+from neuraltexgen.refine.warps import Warping
 
 __all__ = [
     "Aligned",
@@ -21,6 +22,7 @@ __all__ = [
     "RefinedRig",
     "Rig",
     "ThroughMesh",
+    "Warping",
     "align_views",
     "cached_cameras",
     "fit_refined",

@@ -16,7 +16,7 @@ from neuraltexgen.refine.overlap import choose_pairs, overlaps
 from neuraltexgen.refine.polish import COARSE, DEPTH, SHIFT, STAGES, TURN, PhotoFigures, PolishedRig, polish_rig
 from neuraltexgen.refine.pyramids import Pyramid, photo_pyramids
 from neuraltexgen.refine.through_mesh import Rig, ThroughMesh
-from neuraltexgen.refine.warps import Warp, found_warps, mean_warps, with_warp
+from neuraltexgen.refine.warps import Warp, WarpFigures, Warping, found_warps, mean_warps, with_warp
 from neuraltexgen.scene import Camera, Mesh, View
 from neuraltexgen.types import Progress, no_progress
 
@@ -41,7 +41,8 @@ class RefinedRig:
     wrong there. `matches`: how many features agree in the end, 0 where the photos' brightness alone was enough;
     `before`, `after`: spread of the distances, in pixels, between where a photo shows a match and where it should, NaN
     without matches. `photos`: what the photos' brightness said, None if it was not asked. `warps`: each view's
-    coefficients (see `scene.WarpedCamera`), empty where no warps were asked for.
+    coefficients (see `scene.WarpedCamera`), empty where photos are not warped; `warped`: what was found of warps, None
+    if they were not looked for.
     """
 
     given: Rig
@@ -53,6 +54,7 @@ class RefinedRig:
     matches: int = 0
     photos: PhotoFigures | None = None
     warps: tuple[Warp, ...] = ()
+    warped: WarpFigures | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,21 +97,22 @@ def refine_cameras(
     mesh: Mesh,
     cache: Path,
     progress: Progress = no_progress,
-    warps: bool = False,
+    warps: Warping = "never",
 ) -> RefinedCameras:
     """Refines the views of the indices `chosen` by what their photos show; the others are not looked at.
 
     Photos that are off by a few pixels are aligned by their brightness at once, see `polish`; those that are further
-    off, or of which some are lost on that way, by matches of features first. `cache` keeps features. `warps`: photos
-    are warped besides, see `warps`.
+    off, or of which some are lost on that way, by matches of features first. `cache` keeps features. `warps`: whether
+    photos are warped besides, see `warps`.
 
     Raises ImageError: a photo or mask that can't be read; ReconstructError: COLMAP failed.
     """
     own = [views[i] for i in chosen]
     surface, pyramids = ThroughMesh(mesh), photo_pyramids(own, DEPTH, progress)
     found = _refined(own, surface, pyramids, cache, progress)
-    if warps:
-        found = replace(found, warps=found_warps(surface, pyramids, found.rig, progress))
+    if warps != "never":
+        each, figures = found_warps(surface, pyramids, found.rig, progress)
+        found = replace(found, warps=each if warps == "always" or figures.worth else (), warped=figures)
     return with_rig(views, chosen, found)
 
 

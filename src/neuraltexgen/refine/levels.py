@@ -1,10 +1,11 @@
 """A level of all photos at places of the mesh: what each look shows, how it goes with cameras, how far photos agree."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from neuraltexgen.geometry import project
 from neuraltexgen.refine.adjust import NEAR
@@ -55,15 +56,24 @@ class Seen:
 class Level:
     """One level of all photos, and what it shows at chosen places."""
 
-    def __init__(self, surface: ThroughMesh, pyramids: Sequence[Pyramid], start: Rig, level: int) -> None:
+    def __init__(
+        self, surface: ThroughMesh, pyramids: Sequence[Pyramid], start: Rig, level: int, share: float = 1.0
+    ) -> None:
+        """`share`: of the usual number of places."""
         self._images = [pyramid.levels[level] for pyramid in pyramids]
         self._pixel = np.array([pyramid.pixel(level) for pyramid in pyramids], np.float64)
         self._coarse = [pyramid.levels[-1] for pyramid in pyramids]
         self._coarse_pixel = np.array([pyramid.pixel(len(pyramid.levels) - 1) for pyramid in pyramids], np.float64)
         self._size = np.array([image.shape[::-1] for image in self._images]) * self._pixel[:, None]
-        self.looks = choose_looks(surface, start, list(pyramids), level, PLACES >> level)
-        order = np.argsort(self.looks.view, kind="stable")
-        self._of_view = np.split(order, np.cumsum(np.bincount(self.looks.view, minlength=len(pyramids)))[:-1])
+        self.looks = choose_looks(surface, start, list(pyramids), level, round(share * (PLACES >> level)))
+        self._of_view = self._by_view()
+
+    def at(self, places: Bool[np.ndarray, " p"]) -> "Level":
+        """The same level at some of its places."""
+        part = copy(self)
+        part.looks = self.looks.at(places)
+        part._of_view = part._by_view()
+        return part
 
     def expose(self, rig: Rig) -> Brightness:
         """The gains, offsets and fall-off under which photos agree best as the rig stands.
@@ -107,6 +117,11 @@ class Level:
             result[own] = sampled(images[view], pixels[own] / pixel[view])
         result[:, 1:] /= pixel[self.looks.view, None]
         return result
+
+    def _by_view(self) -> list[Int64[np.ndarray, " _"]]:
+        """The looks of each view."""
+        order = np.argsort(self.looks.view, kind="stable")
+        return np.split(order, np.cumsum(np.bincount(self.looks.view, minlength=len(self._images)))[:-1])
 
     def _squared(self, pixels: Float64[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray]:
         """r² of the looks' places in their photos (`fall_off.squared_radius`), and its slopes, per pixel there."""

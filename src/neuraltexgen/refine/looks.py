@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from neuraltexgen.geometry import focal_and_centre, project, transform
 from neuraltexgen.refine.pyramids import Pyramid
@@ -50,6 +50,13 @@ class Looks:
 
     def __len__(self) -> int:
         return len(self.view)
+
+    def at(self, places: Bool[np.ndarray, " p"]) -> "Looks":
+        """The looks at some of the places."""
+        counts = np.diff(self.start)[places]
+        start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        place = np.repeat(np.arange(len(counts)), counts)
+        return Looks(self.points[places], self.tangents[places], start, place, self.view[places[self.place]])
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,15 +22,16 @@ prior: it decides only what no photo does."""
 WORSE = 3.0
 """A view that disagrees by so many times what the median view does is not placed."""
 
-Stage = tuple[int, tuple[Freed, ...]]
-"""A level, and what of the lenses is free there."""
+Stage = tuple[int, tuple[Freed, ...], float]
+"""A level, what of the lenses is free there, and the share of the usual number of places that is looked at."""
 
-COARSE: tuple[Stage, ...] = ((2, ("focal",)),)
+COARSE: tuple[Stage, ...] = ((2, ("focal",), 1.0),)
 EVERY: tuple[Freed, ...] = ("focal", "centre", "distortion")
-STAGES: tuple[Stage, ...] = ((1, ("focal",)), (0, EVERY), (0, EVERY))
+STAGES: tuple[Stage, ...] = ((1, ("focal",), 1.0), (0, EVERY, 0.5), (0, EVERY, 1.0))
 """Distortion fitted to cameras that are far off would take over their errors. The finest level comes twice: places,
-exposures and fall-off are told anew where cameras are nearly right. The coarse stage goes before where places are off
-by more than a finer level's slopes reach; it knows cameras to a pixel at best."""
+exposures and fall-off are told anew where cameras are nearly right, and half the places bring them there. The coarse
+stage goes before where places are off by more than a finer level's slopes reach: it knows cameras to a pixel at best.
+"""
 
 FAR = 0.02
 """Share of a photo's longer side by which places may move; beyond it features find the way."""
@@ -88,12 +89,12 @@ def polish_rig(
     `given`: what priors hold to.
     """
     rig, at = start, even_brightness(len(start.poses))
-    first, before, last = None, np.nan, None
-    for number, freed in progress(stages, "align photos", len(stages)):
+    first, before, last, most = None, np.nan, None, max(share for *_, share in stages)
+    for number, freed, share in progress(stages, "align photos", len(stages)):
         # Places are chosen anew each time: those that a better rig sees, in the level's own detail.
-        level = Level(surface, pyramids, rig, min(number, coarsest(pyramids)))
+        level = Level(surface, pyramids, rig, min(number, coarsest(pyramids)), share)
         at = level.expose(rig)
-        if first is None:
+        if first is None and share == most:
             first, before = level, level.agreement(rig, at).spread
         distance = np.linalg.norm(level.local(rig), axis=1)
         prior = Prior(TURN, SHIFT * (float(np.median(distance)) if len(distance) else 1.0))

@@ -11,6 +11,7 @@ from neuraltexgen.holdout import held_out
 from neuraltexgen.refine.cameras import RefinedCameras
 from neuraltexgen.refine.heldout import AlignedScores, Preparing, align_views, score_aligned
 from neuraltexgen.refine.stored import cached_cameras
+from neuraltexgen.refine.warps import Warping
 from neuraltexgen.refine.worth import worth_refining
 from neuraltexgen.scene import Scene
 from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
@@ -23,12 +24,13 @@ def refined_scene(
     cache: Path,
     progress: Progress = no_progress,
     always: bool = True,
-    warps: bool = False,
+    warps: Warping = "never",
 ) -> tuple[Scene, RefinedCameras | None]:
     """The scene with refined cameras of all views but the held-out ones; itself and None where they stay as given.
 
-    Unless `always`, they are refined only where some photos say that it helps, see `worth`. Notes say so, which views
-    can't be aligned and are to be left out (`RefinedCameras.lost`), and which stay as given.
+    Unless `always`, they are refined only where some photos say that it helps, see `worth`. `warps`: see
+    `refine_cameras`. Notes say so, which views can't be aligned and are to be left out (`RefinedCameras.lost`), and
+    which stay as given.
 
     Raises MeshError: the scene has no mesh, and `always`; and what `refine_cameras` and `held_out` raise.
     """
@@ -48,6 +50,12 @@ def refined_scene(
             f"the same places, and by {255 * worth.after:.1f} where their cameras agree (--refine none leaves them)"
         )
     found = cached_cameras(scene.views, chosen, scene.mesh, cache, progress, warps)
+    warped = found.found.warped
+    if warps == "worth" and warped is not None and warped.worth:
+        notes.append(
+            f"photos are warped a little, too: at places that no warp was fitted to they differ by "
+            f"{255 * warped.after:.1f} of 255 in place of {255 * warped.before:.1f} (--refine cameras leaves them)"
+        )
     lost = set(found.lost)
     stay = [name for name in found.unplaced if name not in lost]
     for names, what in ((lost, "can't be aligned and are left out"), (stay, "say too little and stay as given")):

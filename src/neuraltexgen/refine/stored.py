@@ -13,10 +13,11 @@ from neuraltexgen.refine.cameras import RefinedCameras, RefinedRig, refine_camer
 from neuraltexgen.refine.features import LONGEST, MOST
 from neuraltexgen.refine.polish import PhotoFigures
 from neuraltexgen.refine.through_mesh import Rig
+from neuraltexgen.refine.warps import WarpFigures, Warping
 from neuraltexgen.scene import Camera, Mesh, View
 from neuraltexgen.types import Progress, no_progress
 
-VERSION = 3
+VERSION = 5
 """Part of the key: raise it when cameras come out otherwise."""
 
 
@@ -26,7 +27,7 @@ def cached_cameras(
     mesh: Mesh,
     cache: Path,
     progress: Progress = no_progress,
-    warps: bool = False,
+    warps: Warping = "never",
 ) -> RefinedCameras:
     """`refine_cameras`, or what it found before: kept in `cache` under a key of all that decides it.
 
@@ -41,7 +42,7 @@ def cached_cameras(
     return found
 
 
-def _key(views: Sequence[View], mesh: Mesh, warps: bool) -> str:
+def _key(views: Sequence[View], mesh: Mesh, warps: Warping) -> str:
     stated = [(view.name, asdict(view.camera), view.cam_from_world, view.exif_upright) for view in views]
     pixels = [(view.photo.read_bytes(), view.mask.read_bytes() if view.mask else None) for view in views]
     return content_key(VERSION, LONGEST, MOST, warps, stated, pixels, mesh.vertices, mesh.faces)
@@ -60,4 +61,5 @@ def _read(stored: dict) -> RefinedRig:
     masks = np.array(stored["placed"], bool), np.array(stored["lost"], bool)
     photos = stored["photos"] and PhotoFigures(**stored["photos"])
     warps = tuple(tuple(tuple((float(x), float(y)) for x, y in row) for row in warp) for warp in stored["warps"])
-    return RefinedRig(given, rig, *masks, before, after, int(stored["matches"]), photos, warps)
+    warped = stored["warped"] and WarpFigures(**stored["warped"])
+    return RefinedRig(given, rig, *masks, before, after, int(stored["matches"]), photos, warps, warped)

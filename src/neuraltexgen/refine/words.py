@@ -11,7 +11,7 @@ from neuraltexgen.geometry import focal_and_centre
 from neuraltexgen.refine.cameras import RefinedCameras, RefinedRig
 from neuraltexgen.refine.heldout import AlignedScores
 from neuraltexgen.refine.lens import parameter_names
-from neuraltexgen.refine.warps import warp_size
+from neuraltexgen.refine.warps import Warp, WarpFigures, warp_size
 from neuraltexgen.report import Table
 from neuraltexgen.scene import Camera, View, WarpedCamera
 
@@ -109,6 +109,7 @@ def _refined_figures(refined: RefinedCameras) -> dict[str, Any]:
         "residual_after": found.after,
         "photos": None if found.photos is None else asdict(found.photos),
         "warps_pixels": warp_size(found.warps),
+        "warps_held_out": None if found.warped is None else asdict(found.warped),
         "turn_degrees": float(np.median(turns)) if len(turns) else None,
         "shift": float(np.median(shifts)) if len(shifts) else None,
         "cameras": [{"before": _camera(before), "after": _camera(after)} for before, after in refined.lenses],
@@ -127,13 +128,18 @@ def _refined_rows(refined: RefinedCameras) -> list[tuple[str, str]]:
         ),
         *_evidence(refined.found),
     ]
-    warped = warp_size(refined.found.warps)
-    if warped is not None:
-        rows.append(("warps", f"photos moved by {warped:.2f} pixels (root mean square)"))
+    if refined.found.warped is not None:
+        rows.append(("warps", _warps(refined.found.warps, refined.found.warped)))
     if len(refined.lenses) == 1:
         (before, after), *_ = refined.lenses
         rows.append(("focal length", f"{_focal(before)} pixels before, {_focal(after)} after"))
     return rows
+
+
+def _warps(warps: Sequence[Warp], figures: WarpFigures) -> str:
+    size, before, after = warp_size(warps), 255 * figures.before, 255 * figures.after
+    what = "left out" if size is None else f"photos moved by {size:.2f} pixels (root mean square)"
+    return f"{what}: {before:.2f} of 255 apart before, {after:.2f} after, at places that they were not fitted to"
 
 
 def _evidence(found: RefinedRig) -> list[tuple[str, str]]:
