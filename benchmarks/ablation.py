@@ -34,6 +34,7 @@ PLANTED: dict[str, tuple[str, ...]] = {
     "vignetting": ("vignetting:0.3",),
     "person": ("person:0.2",),
     "blur": ("blur:0.33:3",),
+    "gloss": ("gloss:0.3",),
     "all": ("pose:0.5:10", "focal:1.05", "exposure:0.3", "vignetting:0.3", "person:0.2", "blur:0.33:3"),
 }
 

@@ -92,7 +92,7 @@ def measure(stack: Stack, passes: int) -> list[dict[str, Any]]:
     goal = plain[-1][1]
     rows = [{"kind": "plain", "passes": passes, "curve": plain}]
     for kind, settings in (("ours, the same settings", whole), ("ours, minibatches", FEWER)):
-        rows.append({"kind": kind, "passes": settings.passes, **our_curve(views, stack, settings, goal)})
+        rows.append({"kind": kind, "passes": settings.all_passes, **our_curve(views, stack, settings, goal)})
     rows = [{**row, "curve": thinned(row["curve"])} for row in rows]
     for row in rows:
         print(json.dumps(row), flush=True)
@@ -165,7 +165,7 @@ def our_curve(views: Views, stack: Stack, settings: FitSettings, goal: float) ->
     run = _Run(views, settings, Beside())  # what `fit` runs; its levels are needed for the regulariser
     prepared = spent = now(device) - start
     curve = []
-    for number in range(settings.passes):
+    for number in range(settings.all_passes):
         start = now(device)
         run.one_pass(number)
         spent += now(device) - start

@@ -1,12 +1,16 @@
 """Scoring any textured mesh: our own export scores as its run said, and what can't be scored is an error."""
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from neuraltexgen.errors import ConfigError, MeshError, UnwrapError
 from neuraltexgen.evaluation import Evaluation, evaluate_mesh
+from neuraltexgen.fall_off import FallOff
 from neuraltexgen.metrics import mean_score
 from neuraltexgen.pipeline import Job, Outcome, texture_capture
 from neuraltexgen.recipes import FitSettings
@@ -22,6 +26,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outcome(room_capture: Path, folder: Path) -> Outcome:
     job = Job(train=TrainSettings(FitSettings(passes=4), texture_size=256, holdout="4"))
     return texture_capture(room_capture, folder, job)
+
+
+def test_photos_are_put_right_by_the_runs_fall_off(
+    outcome: Outcome, folder: Path, room_capture: Path, tmp_path: Path
+) -> None:
+    plain = evaluate_mesh(folder / "mesh.obj", room_capture, Evaluation(holdout="4", cache=folder / ".cache"))
+    photo = Pillow.open(next((room_capture / "images").glob("*.png")))
+    lens = FallOff((-0.4,))
+    told = {"width": photo.width, "height": photo.height, "coefficients": lens.coefficients}
+    file = tmp_path / "metrics.json"
+    file.write_text(json.dumps({"fall_off": [told]}))
+    dark = tmp_path / "dark"
+    shutil.copytree(room_capture, dark)
+    left = lens.plane(photo.height, photo.width).numpy()[..., None]
+    for path in (dark / "images").glob("*.png"):
+        Pillow.fromarray(np.rint(np.asarray(Pillow.open(path)) * left).astype(np.uint8)).save(path)
+    worse = evaluate_mesh(folder / "mesh.obj", dark, Evaluation(holdout="4"))
+    right = evaluate_mesh(folder / "mesh.obj", dark, Evaluation(holdout="4", fall_off=file))
+    first, dim, back = (mean_score([s.score for s in scores]).psnr for scores in (plain, worse, right))
+    assert dim < first - 3
+    assert back == pytest.approx(first, abs=0.3)
+    shutil.copy(file, folder / "metrics.json")
+    assert evaluate_mesh(folder / "mesh.obj", dark, Evaluation(holdout="4")) == right
+    (folder / "metrics.json").write_text("some other program's")
+    assert evaluate_mesh(folder / "mesh.obj", dark, Evaluation(holdout="4")) == worse
+    with pytest.raises(ConfigError, match="tells no fall-off"):
+        evaluate_mesh(folder / "mesh.obj", dark, Evaluation(holdout="4", fall_off=folder / "metrics.json"))
+    (folder / "metrics.json").unlink()
 
 
 @pytest.mark.parametrize("name", ["mesh.obj", "mesh.glb"])

@@ -1,8 +1,8 @@
 """What every run does once its views are prepared: what can't be is said before the fit, not hours later."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
@@ -14,7 +14,7 @@ from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings
 from neuraltexgen.training import TrainSettings, exposure_bytes, train_and_score
-from neuraltexgen.views import FIELDS, pack_view
+from neuraltexgen.views import pack_view, save_view
 
 
 class Fitted(Exception):
@@ -33,10 +33,9 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.setattr(training_module, "fit_in_bands", begun)
     places, seen = torch.zeros(8, 8, 1, 2), torch.zeros(8, 8, 1, dtype=torch.bool)
     view = pack_view("nothing", torch.zeros(8, 8, 3), places, seen, torch.zeros(8, 8), 0.1)
-    arrays = {name: getattr(view, name).numpy() for name in FIELDS}
     files = [tmp_path / f"{number}.npz" for number in range(2)]
     for file in files:
-        np.savez(file, name=np.array(file.stem), footprint=np.array(0.1), **arrays)
+        save_view(file, replace(view, name=file.stem))
     return files
 
 

@@ -12,7 +12,7 @@ from neuraltexgen.equalise import find_exposures
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.transients import Transients, find_transients
+from neuraltexgen.transients import Transients, find_transients, patches
 from neuraltexgen.views import FitView, Views, spread_mask
 from test_fit import HEIGHT, SIZE, WIDTH, held_out_psnr, make_view, store
 
@@ -91,6 +91,23 @@ def test_visitors_are_found_and_hardly_anything_else(planted: Views, found: Tran
     assert right > 0.9 * there
     assert wrong < 0.02 * other
     assert all((found.shares[number] > 0.05) == (number in PLANTED) for number in range(COUNT))
+
+
+def test_a_patch_takes_its_outline_and_gaps_where_nobody_can_tell() -> None:
+    size, known = torch.zeros(96, 128), torch.ones(96, 128, dtype=torch.bool)
+    size[30:60, 40:80] = 1.0
+    size[40:45, 50:55], known[40:45, 50:55] = 0.0, False
+    hole = size.clone()
+    found = patches(size, known, 0.1)
+    assert found[30:60, 40:80].all()
+    assert found[29:61, 39:81].all()
+    assert found.sum() < 36 * 46
+    # What is known to agree stays, and so does what nobody can tell away from a transient.
+    size[40:55, 50:65], known[:] = 0.0, True
+    assert not patches(size, known, 0.1)[44:50, 54:60].any()
+    known[:, 90:] = False
+    assert not patches(hole, known, 0.1)[:, 90:].any()
+    assert not patches(torch.zeros_like(size), known, 0.1).any()
 
 
 def test_exposures_and_colours_that_vary_widely_hide_nobody(planted: Views, found: Transients, tmp_path: Path) -> None:

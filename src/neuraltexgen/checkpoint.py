@@ -11,9 +11,12 @@ from neuraltexgen.files import whole_file
 
 
 def save_state(path: Path, key: str, state: dict[str, Any]) -> None:
-    """Writes tensors, numbers and strings under the key of the fit that they belong to."""
+    """Writes tensors, numbers and strings under the key of the fit that they belong to. Raises OSError: a full disk."""
     with whole_file(path) as temporary:
-        torch.save({**state, "key": key}, temporary)
+        try:
+            torch.save({**state, "key": key}, temporary)
+        except RuntimeError as error:  # what PyTorch makes of a write that fails
+            raise OSError(f"{path} can't be written, the disk may be full: {error}") from error
 
 
 def load_state(path: Path, key: str, device: torch.device) -> dict[str, Any] | None:

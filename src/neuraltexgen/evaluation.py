@@ -1,5 +1,6 @@
 """Scores of any textured mesh, ours or another tool's, against photos of a capture."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import torch
 
 from neuraltexgen.errors import ConfigError, MeshError
 from neuraltexgen.evaluate import ViewScore, score_view, seen_texels
+from neuraltexgen.fall_off import Correction, FallOff
 from neuraltexgen.holdout import held_out
 from neuraltexgen.images import read_photo
 from neuraltexgen.machine import choose_device, memory_budget, view_budget
@@ -26,14 +28,18 @@ from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, prepare_views
 from neuraltexgen.views import Views
 
+METRICS = "metrics.json"
+"""What a run tells of itself, beside its mesh."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """Against which photos, and how.
 
     `renderer`: a name for `make_renderer`. `holdout`: the photos to score (`holdout.held_out`); the others decide which
-    texels count as seen. `align`: the photos to score are aligned to the textured mesh first. `cache`: a folder for UV
-    maps; None keeps them beside the mesh while the run lasts.
+    texels count as seen. `align`: the photos to score are aligned to the textured mesh first. `fall_off`: a run's
+    metrics.json, whose lenses' fall-off is divided out of the photos as it was there; None takes the one beside the
+    mesh, if there is one. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts.
     """
 
     read: ReadOptions = ReadOptions()
@@ -41,6 +47,7 @@ class Evaluation:
     renderer: str = "auto"
     holdout: str = "8"
     align: bool = False
+    fall_off: Path | None = None
     device: str = "auto"
     memory: float | None = None
     cache: Path | None = None
@@ -57,7 +64,7 @@ def evaluate_mesh(
 
     With `settings.align` at the poses that the textured mesh gives the views, where it can tell them (see `refine`).
 
-    Raises UnwrapError: no uvs. MeshError: no texture. ConfigError: no view to score.
+    Raises UnwrapError: no uvs. MeshError: no texture. ConfigError: no view to score, or a file that tells no fall-off.
     """
     loaded = read_mesh(mesh_file)
     image = _given(texture, loaded.mesh) if texture is not None else loaded.texture
@@ -69,17 +76,38 @@ def evaluate_mesh(
     if not held:
         raise ConfigError(f"none of {len(scene.views)} views is held out to be scored", fix="--holdout NAMES")
     device = choose_device(settings.device)
+    known = _corrections(settings.fall_off, mesh_file.parent / METRICS)
     with _cache(settings.cache, mesh_file.parent) as cache:
         paths = prepare_views(scene.views, renderer, mesh_key(loaded.mesh), settings.views, cache / "views", progress)
         largest = max(path.stat().st_size for path in paths)
         views = Views(paths, device, view_budget(memory_budget(settings.memory, device), 3 * image.nbytes, largest))
+        right = [known.get((view.camera.height, view.camera.width), Correction()) for view in scene.views]
+        views = views.correcting(dict(zip(paths, right, strict=True)) if known else {})
         seen = seen_texels(views, image.shape[:2], [i for i in range(len(paths)) if i not in held])
         if settings.align:
             how = Preparing(loaded.mesh, renderer, mesh_key(loaded.mesh), settings.views, cache / "views")
-            aligned = align_views([scene.views[i] for i in held], image, how, progress)
-            return score_aligned(aligned, image, seen.cpu().numpy(), views, progress).scores
+            even = {view.name: correction for view, correction in zip(scene.views, right, strict=True)} if known else {}
+            aligned = align_views([scene.views[i] for i in held], image, how, progress, corrections=even)
+            return score_aligned(aligned, image, seen.cpu().numpy(), views, progress, even).scores
         texels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
         return tuple(score_view(texels, views[i], seen) for i in progress(held, "score", len(held)))
+
+
+def _corrections(wanted: Path | None, beside: Path) -> dict[tuple[int, int], Correction]:
+    """By (height, width) of photos what a run put right in them."""
+    file = wanted or beside
+    if wanted is None and not beside.is_file():
+        return {}
+    try:
+        lenses = json.loads(file.read_text(encoding="utf-8"))["fall_off"]
+        return {
+            (int(lens["height"]), int(lens["width"])): Correction(FallOff(tuple(map(float, lens["coefficients"]))))
+            for lens in lenses
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if wanted is None:  # some other program's file of that name
+            return {}
+        raise ConfigError(f"{file} tells no fall-off of light: {error!r}", fix="a run's metrics.json") from error
 
 
 @contextmanager

@@ -62,12 +62,12 @@ def fit(
         done = run.restore(checkpoint)
         if done == 0:
             run.begin()
-        for number in progress(range(done, settings.passes), "fit", settings.passes - done):
+        for number in progress(range(done, settings.all_passes), "fit", settings.all_passes - done):
             run.one_pass(number)
             if on_pass is not None:
                 figures = on_pass(run.history[-1], run.texture().detach())
                 run.history[-1] = replace(run.history[-1], figures=figures)
-            run.save(checkpoint, last=number + 1 == settings.passes)
+            run.save(checkpoint, last=number + 1 == settings.all_passes)
         return run.result()
     finally:
         run.objective.close()
@@ -230,9 +230,9 @@ class _Run:
 
     def _schedule(self, step: int) -> float:
         if self.settings.schedule == "published":
-            number, flat = step // self.steps_per_pass, self.settings.passes // 3
-            return 1.0 - max(0, number + 1 - flat) / (self.settings.passes - flat + 1)
-        done = step / (self.settings.passes * self.steps_per_pass)
+            number, flat = step // self.steps_per_pass, self.settings.all_passes // 3
+            return 1.0 - max(0, number + 1 - flat) / (self.settings.all_passes - flat + 1)
+        done = step / (self.settings.all_passes * self.steps_per_pass)
         return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
 
     def view_weights(self) -> Float[Tensor, " v"]:

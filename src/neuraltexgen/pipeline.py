@@ -21,7 +21,7 @@ from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.reconstruct import ReconstructSettings, cached_mesh
 from neuraltexgen.reconstruct.from_photos import PhotoSettings, reconstruct_photos
 from neuraltexgen.reconstruct.photos import holds_only_photos
-from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, fit_refined, refined_scene
+from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, Warping, fit_refined, refined_scene
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
@@ -36,8 +36,10 @@ Density = Literal["uniform", "observed"]
 """Texels an area of the surface: everywhere as many, or more where photos were taken from closer by."""
 
 Refine = Literal["none", "auto", "cameras", "warps"]
-"""Whether cameras are made better before the fit: never, where some photos say that it helps, or always; or always, and
-photos warped besides."""
+"""Whether cameras are made better before the fit: never, where some photos say that it helps (and photos are warped
+where these say that that does), or always; or always, and photos warped besides."""
+
+WARPING: dict[Refine, Warping] = {"none": "never", "auto": "worth", "cameras": "never", "warps": "always"}
 
 RECONSTRUCTED, FROM_PHOTOS = "mesh.ply", "capture"
 """Where a mesh made of depth maps lies in the output folder; and cameras and mesh made of photos alone."""
@@ -148,8 +150,8 @@ def texture_scene(
     refined = None
     if job.refine != "none":
         with clock.stage("cameras"):
-            always, warps = job.refine in ("cameras", "warps"), job.refine == "warps"
-            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress, always, warps)
+            how = job.refine != "auto", WARPING[job.refine]
+            scene, refined = refined_scene(scene, job.train.holdout, cache / "refine", progress, *how)
         lost = () if refined is None else refined.lost
         job = replace(job, train=replace(job.train, left_out=(*job.train.left_out, *lost)))
     with clock.stage("unwrap"):

@@ -58,10 +58,6 @@ def ready(
             found = find_exposures(views.subset(fitted), settings.fall_off, progress)
             right = corrections(found, views, list(fitted))
         views = views.correcting(right) if right else views
-        if settings.blur:
-            with stage("blur"):
-                blurs = find_blurs(views.subset(fitted), found.gains, progress)
-            views = _spread(views, fitted, blurs)
     if settings.transients:
         with stage("transients"):
             # Photos that are fitted as they are still differ in exposure.
@@ -69,6 +65,11 @@ def ready(
             exposures = (known.gains, known.offsets)
             left_out = find_transients(views.subset(fitted), settings.size, exposures, progress)
         views = views.hiding({views.files[i]: mask for i, mask in zip(fitted, left_out.masks, strict=True)})
+    if found is not None and settings.blur:
+        # Of what is left: who walks by is as blurred as they please.
+        with stage("blur"):
+            blurs = find_blurs(views.subset(fitted), found.gains, progress)
+        views = _spread(views, fitted, blurs)
     return Readied(views, found, left_out, blurs)
 
 

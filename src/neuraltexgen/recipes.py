@@ -9,28 +9,36 @@ from neuraltexgen.kernels.normal import SLOTS
 from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.texture import TextureSettings
 
+PASSES, BLURRED_PASSES = 10, 16
+"""Passes of a fit, and of one in which many photos are fitted as much blurred: what only these show takes longer to
+come out, while without them more passes fit more noise."""
+
+MUCH, MANY = 0.7, 0.15
+"""Pixels (standard deviation) from which on a photo is much blurred, and the share of the photos that is many."""
+
 
 @dataclass(frozen=True)
 class FitSettings:
     """How to fit; the defaults are ours, `PUBLISHED` is NeuralTexGen's recipe.
 
-    `batch`: views per step, 0 for all, None for as few as leave at least 40 steps a pass (1 to 4). `schedule`: the
-    learning rate falls along a cosine to 2 %, or as published stays for a third of the passes and then falls linearly.
-    `damping`: Adam's epsilon in units of one pixel's gradient, so that texels with hardly any data hardly move; None
-    is PyTorch's 1e-8. `exposure`: fit gain and offset per view and channel. `sharpness_power`: a view counts (its
-    sharpness relative to the render's, over the median view's) to this power, small differences aside; 0 is off.
-    `compare_at`: the photo's own resolution, or the photo enlarged to the UV map's. `clip`: the losses see colours
-    within [0, 1] only. `start`: where Adam begins, the mean of the photos in each texel, or grey. `seam_weight`: how
-    much a texel's length of seam counts, beside a pixel, in drawing both sides of it together; 0 is off. `solver`:
-    adam, or direct, which solves normal equations and reads none of passes, batch, learning rate, betas, schedule,
-    damping and start; auto is direct where it can. `smoothness`: for direct, how much the squared difference of
-    neighbouring texels counts, beside a pixel. `network`: for the losses that look at VGG-16's features.
+    `passes`: None is PASSES, or BLURRED_PASSES where `train_and_score` finds many photos blurred. `batch`: views per
+    step, 0 for all, None for as few as leave at least 40 steps a pass (1 to 4). `schedule`: the learning rate falls
+    along a cosine to 2 %, or as published stays for a third of the passes and then falls linearly. `damping`: Adam's
+    epsilon in units of one pixel's gradient, so that texels with hardly any data hardly move; None is PyTorch's 1e-8.
+    `exposure`: fit gain and offset per view and channel. `sharpness_power`: a view counts (its sharpness relative to
+    the render's, over the median view's) to this power, small differences aside; 0 is off. `compare_at`: the photo's
+    own resolution, or the photo enlarged to the UV map's. `clip`: the losses see colours within [0, 1] only. `start`:
+    where Adam begins, the mean of the photos in each texel, or grey. `seam_weight`: how much a texel's length of seam
+    counts, beside a pixel, in drawing both sides of it together; 0 is off. `solver`: adam, or direct, which solves
+    normal equations and reads none of passes, batch, learning rate, betas, schedule, damping and start; auto is direct
+    where it can. `smoothness`: for direct, how much the squared difference of neighbouring texels counts, beside a
+    pixel. `network`: for the losses that look at VGG-16's features.
     """
 
     texture: TextureSettings = TextureSettings()
     losses: tuple[str, ...] = ("l2=1",)
     regulariser: float = 0.0
-    passes: int = 10
+    passes: int | None = None
     batch: int | None = None
     learning_rate: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
@@ -48,7 +56,7 @@ class FitSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.passes < 1 or (self.batch or 0) < 0 or self.learning_rate <= 0 or self.regulariser < 0:
+        if self.all_passes < 1 or (self.batch or 0) < 0 or self.learning_rate <= 0 or self.regulariser < 0:
             raise ConfigError("fit: passes >= 1, batch >= 0, learning rate > 0 and regulariser >= 0 are needed")
         if not self.seam_weight >= 0:
             raise ConfigError(f"fit: the seams' weight is {self.seam_weight}, not 0 or more", fix="--seam-weight 0.05")
@@ -56,6 +64,11 @@ class FitSettings:
             raise ConfigError(f"fit: the smoothness is {self.smoothness}, not 0 or more", fix="--smoothness 0.1")
         if not self.losses:
             raise ConfigError("fit: at least one loss is needed", fix="--loss l2=1")
+
+    @property
+    def all_passes(self) -> int:
+        """How many passes a fit takes."""
+        return PASSES if self.passes is None else self.passes
 
 
 PUBLISHED = FitSettings(

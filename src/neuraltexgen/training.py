@@ -34,8 +34,8 @@ from neuraltexgen.machine import (
 )
 from neuraltexgen.metrics import Score, mean_score
 from neuraltexgen.point_spread import SPREAD_PLACES
-from neuraltexgen.readied import Readying, ready
-from neuraltexgen.recipes import FitSettings, fit_bytes
+from neuraltexgen.readied import Readied, Readying, ready
+from neuraltexgen.recipes import BLURRED_PASSES, MANY, MUCH, FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import StyleSettings, check, stylise
@@ -156,7 +156,7 @@ def train_and_score(
     views, memory, banding = _views(settings, paths, device, cache)
     readying = _readying(settings, views, banding)
     readied = ready(views, train, readying, clock.stage, progress)
-    views = readied.views
+    views, settings = readied.views, _with_passes(settings, readied)
     with clock.stage("fit"):
         watch = _Watch(views, train, held, settings.fit.texture.size)
         known = readied.exposures()
@@ -257,6 +257,14 @@ def _readying(settings: TrainSettings, views: Views, banding: Banding | None) ->
     wider = max(0, SPREAD_PLACES // views[0].samples - 1) * MOVING * max(path.stat().st_size for path in views.files)
     blur = settings.blur and plain and views.budget >= wider
     return Readying(settings.fit.texture.size, settings.fit.exposure, settings.fall_off, blur, settings.transients)
+
+
+def _with_passes(settings: TrainSettings, readied: Readied) -> TrainSettings:
+    """The settings with more passes, unless somebody chose how many, where many photos are fitted as much blurred."""
+    blurs = readied.blurs
+    if settings.fit.passes is not None or blurs is None or (blurs >= MUCH).sum() < MANY * len(blurs):
+        return settings
+    return replace(settings, fit=replace(settings.fit, passes=BLURRED_PASSES))
 
 
 def _sized(settings: TrainSettings, paths: Sequence[Path], pages: int) -> TrainSettings:

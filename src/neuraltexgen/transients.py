@@ -34,6 +34,11 @@ MIDST, THIN = 2, 1
 """Pixels of the coarse photos: a midst is a square of twice the first and one across, and what is no wider than twice
 the second leads nowhere. Edges that are a little off are long and thin."""
 
+GAP, RIM = 1 / 24, 1 / 64
+"""Shares of a photo's shorter side. Where too few photos look to tell, gaps of a transient that are no wider than twice
+the first are taken to be of it. And it is taken to reach so much further than it is seen to: its outline is thin, and
+half something else."""
+
 OTHERS = 2
 """Photos that must look at a place beside one's own."""
 
@@ -65,12 +70,29 @@ def find_transients(
     search = _Search(views, size, exposures)
     for number in progress(range(ROUNDS), "transients", ROUNDS):
         search.one_round(number)
-    masks = [_patches(d.size, d.known, search.scale) for d in search.differences]
+    masks = [patches(d.size, d.known, search.scale) for d in search.differences]
     shares = [
         float((mask & (glimpse.places.trust > 0)).sum()) / max(1, int((glimpse.places.trust > 0).sum()))
         for mask, glimpse in zip(masks, search.glimpses, strict=True)
     ]
     return Transients(tuple(mask.cpu().numpy() for mask in masks), tuple(shares), search.stride)
+
+
+def patches(size: Plane, known: Bool[Tensor, "h w"], scale: float) -> Bool[Tensor, "h w"]:
+    """The patches that differ strongly in their midst, out to a little beyond where they hardly differ; thin strips
+    lead nowhere. `size`: by how much pixels differ, where that is `known`; `scale`: what is ordinary.
+    """
+    seeds = _opened((size > STRONG * scale) & known, MIDST)
+    allowed = _opened((size > EDGE * scale) & known, THIN)
+    seeds &= allowed
+    while True:
+        grown = _grown(seeds, 1) & allowed
+        if bool((grown == seeds).all()):
+            break
+        seeds = grown
+    gap, rim = (max(1, round(share * min(seeds.shape))) for share in (GAP, RIM))
+    closed = ~_grown(~_grown(seeds, gap), gap)
+    return _grown(seeds | closed & ~known, rim)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,18 +181,6 @@ class _Search:
         """The mean colour that sums hold at places, and its weight."""
         weight = _look_up_plane(mass, places)
         return look_up(total.contiguous(), places) / weight.clamp(min=1e-6)[..., None], weight
-
-
-def _patches(size: Plane, known: Bool[Tensor, "h w"], scale: float) -> Bool[Tensor, "h w"]:
-    """The patches that differ strongly in their midst, out to where they hardly differ; thin strips lead nowhere."""
-    seeds = _opened((size > STRONG * scale) & known, MIDST)
-    allowed = _opened((size > EDGE * scale) & known, THIN)
-    seeds &= allowed
-    while True:
-        grown = _grown(seeds, 1) & allowed
-        if bool((grown == seeds).all()):
-            return seeds
-        seeds = grown
 
 
 def _opened(mask: Bool[Tensor, "h w"], radius: int) -> Bool[Tensor, "h w"]:

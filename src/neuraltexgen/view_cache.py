@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import torch
 
 from neuraltexgen.errors import ConfigError, ImageError
 from neuraltexgen.files import content_key
-from neuraltexgen.images import LoadedPhoto, read_mask, read_photo
+from neuraltexgen.images import LoadedPhoto, read_mask, read_photo, stops_of
 from neuraltexgen.measured import USELESS, contradiction
 from neuraltexgen.scene import DepthMap, PreparedView, View
 from neuraltexgen.types import Mask, Progress, no_progress
@@ -24,7 +24,7 @@ from neuraltexgen.uvmap.render import Renderer
 from neuraltexgen.views import FitView, opened_view, pack_view, save_view
 from neuraltexgen.visibility import ConfidenceSettings, confidence
 
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 """Part of every cache key: raise it when what a cached view holds, or how it is computed, changes."""
 
 IN_FLIGHT, PIXEL_BYTES, SAMPLE_BYTES = 1 << 30, 32, 64
@@ -114,7 +114,7 @@ def prepare_folder(views: Sequence[PreparedView], cache: Path, progress: Progres
         key = content_key(CACHE_VERSION, view.name, view.photo.read_bytes(), view.uv_map.read_bytes())
         path = cache / f"{key}.npz"
         if not path.exists():
-            save_view(path, _from_prepared(view))
+            save_view(path, replace(_from_prepared(view), stops=stops_of(view.photo)))
         files.append(path)
     return files
 
@@ -169,7 +169,7 @@ def _fit_view(view: View, loaded: LoadedPhoto, uv_map: UVMap, settings: ViewSett
         trust = np.where(hidden, np.float32(0), confidence(uv_map, settings.confidence))
         wrong, share = _contradicted(view, uv_map, settings.confidence.depth_tolerance)
         trust[wrong] = 0
-    return _tensors(view.name, loaded.pixels, uv_map, seen, trust), share
+    return replace(_tensors(view.name, loaded.pixels, uv_map, seen, trust), stops=stops_of(view.photo)), share
 
 
 def _contradicted(view: View, uv_map: UVMap, tolerance: float) -> tuple[Mask, float]:

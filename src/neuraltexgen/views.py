@@ -51,7 +51,8 @@ class FitView:
 
     `photo` is 8 bit, or float in [0, 1]. `low`, `high`: the places, see `kernels.packed`. `seen_bits`: which samples
     meet the mesh, as bits. `trust`: the confidence in 255ths. `footprint`: median side length of the surface patch
-    behind a pixel, in uv units (0 if nothing is seen). `taps`: how samples look, see `lookups`; not cached.
+    behind a pixel, in uv units (0 if nothing is seen). `taps`: how samples look, see `lookups`; not cached. `stops`:
+    the light that the photo took (`images.stops_of`), NaN if nobody said.
     """
 
     name: str
@@ -62,6 +63,7 @@ class FitView:
     trust: UInt8[Tensor, "h w"]
     footprint: float
     taps: int = 0
+    stops: float = math.nan
 
     @property
     def samples(self) -> int:
@@ -102,7 +104,7 @@ class FitView:
         own = [getattr(self, name) for name in FIELDS]
         pinned = [tensor.pin_memory() if device.type == "cuda" else tensor for tensor in own]
         tensors = {name: tensor.to(device, non_blocking=True) for name, tensor in zip(FIELDS, pinned, strict=True)}
-        return FitView(name=self.name, footprint=self.footprint, taps=self.taps, **tensors)
+        return replace(self, **tensors)
 
     def without(self, mask: Bool[Tensor, "h w"]) -> "FitView":
         """The view without confidence in masked pixels."""
@@ -294,7 +296,7 @@ def save_view(path: Path, view: FitView, contradicted: float = math.nan) -> None
     """Writes a view for `load_view`; `contradicted`: the share of its depth map that contradicts the mesh, if known."""
     buffer = io.BytesIO()
     arrays = {name: getattr(view, name).cpu().numpy() for name in FIELDS}
-    named = {"name": view.name, "footprint": view.footprint, "contradicted": contradicted}
+    named = {"name": view.name, "footprint": view.footprint, "stops": view.stops, "contradicted": contradicted}
     np.savez(buffer, **{key: np.array(value) for key, value in named.items()}, **arrays)
     with whole_file(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
@@ -303,8 +305,8 @@ def save_view(path: Path, view: FitView, contradicted: float = math.nan) -> None
 def load_view(path: Path) -> FitView:
     """Reads a cached view. Raises FitError if the file is broken (it can be deleted: it is made anew)."""
     with opened_view(path) as data:
-        tensors = {name: torch.from_numpy(data[name]) for name in FIELDS}
-        return FitView(name=str(data["name"]), footprint=float(data["footprint"]), taps=0, **tensors)
+        tensors = [torch.from_numpy(data[name]) for name in FIELDS]
+        return FitView(str(data["name"]), *tensors, footprint=float(data["footprint"]), stops=float(data["stops"]))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from neuraltexgen.equalise import find_blurs
-from neuraltexgen.equalise.blurs import SIGMAS, solve_losses
+from neuraltexgen.equalise.blurs import SIGMAS, blurs_of, nearness, solve_losses
 from neuraltexgen.equalise.pairs import Pairs
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.views import FitView, Views, pack_view, save_view
@@ -55,6 +55,23 @@ def test_photos_without_pairs_and_flat_patches_tell_nothing() -> None:
     assert np.isnan(solve_losses(pairs, PHOTOS)).all()
     nothing = Pairs(*(part[:0] for part in pairs))
     assert np.isnan(solve_losses(nothing, PHOTOS)).all()
+
+
+def test_nearness_is_how_much_smaller_a_photos_pixels_are_than_the_others() -> None:
+    first, second = np.triu_indices(4, 1)
+    log_footprint = np.log([1.0, 2.0, 2.0, 4.0])
+    shown = np.stack((np.ones((6, 2)), log_footprint[np.stack((first, second), axis=1)]), axis=2)
+    pairs = Pairs(first, second, np.full(6, 5.0), shown, np.zeros((6, 2)))
+    found = nearness(pairs, 5)
+    np.testing.assert_allclose(found[:4], (log_footprint.sum() - 4 * log_footprint) / 3)
+    assert found[4] == 0
+
+
+def test_a_loss_within_the_slack_is_no_blur() -> None:
+    losses = np.array([0.0, 0.0, 0.0, 0.2, 0.2])
+    found = blurs_of(losses, [photo(0, 0.0)], np.array([0.08, 0.08, 0.08, 0.08, 0.25]))
+    assert found[3] > 0.3
+    assert found[[0, 1, 2, 4]].tolist() == [0, 0, 0, 0]
 
 
 def texture() -> torch.Tensor:

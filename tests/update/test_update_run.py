@@ -12,6 +12,7 @@ import torch
 from PIL import Image as Pillow
 
 from neuraltexgen.cli import main
+from neuraltexgen.direct.kept import KeptSums, add_photos
 from neuraltexgen.enhance import EnhanceSettings
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.outcome import metrics
@@ -102,6 +103,30 @@ def test_a_held_out_photo_that_is_added_is_fitted_from_then_on(run: Path, folder
     assert moved in names(outcome, outcome.trained.train)
     assert names(outcome, outcome.trained.held) == [stays]
     assert any("held out are fitted now" in note for note in outcome.scene.notes)
+
+
+def test_what_was_left_out_of_a_photo_is_not_taken_out_again(small: Path, folder: Path) -> None:
+    """Sums of a photo, of which a search for transients left out a half, come off as they were added."""
+    out = folder / "halved"
+    outcome = texture_capture(small, out, replace(JOB, cache=folder / "cache"))
+    trained = outcome.trained
+    first = trained.train[0]
+    mask = np.zeros(trained.views[first].trust.shape, np.bool_)
+    mask[:, : mask.shape[1] // 2] = True
+    hiding = trained.views.hiding({trained.views.files[first]: mask})
+    keep_state(out, replace(outcome, trained=replace(trained, views=hiding)), small)
+    state, name = load_run(out, CPU), outcome.scene.views[first].name
+    assert list(state.hidden) == [name]
+    np.testing.assert_array_equal(state.hidden[name], mask)
+    update_run(out, UpdateSettings(remove=(name,), out=folder / "fewer"))
+    left = load_run(folder / "fewer", CPU)
+    assert not left.hidden
+    rest = KeptSums.empty(state.kept.anchor)
+    others = [row for row, other in enumerate(state.fitted) if other != name]
+    fitted = trained.views.subset([trained.train[row] for row in others])
+    add_photos(rest, fitted, state.figures.take(others), state.job.train.fit, 1)
+    torch.testing.assert_close(left.kept.weight, rest.weight, rtol=0, atol=1e-4)
+    torch.testing.assert_close(left.kept.looks, rest.looks, rtol=0, atol=1e-4)
 
 
 def test_the_command_updates_a_run_where_it_lies(small: Path, room_capture: Path, folder: Path) -> None:

@@ -66,8 +66,8 @@ class Texture:
     texels_per_unit: Scale = None
     """Texels a world unit, on as many pages as that needs, of 4096 texels a side if --texture-size says nothing."""
     refine: Refine = "auto"
-    """auto: first refine poses and lenses where some photos say that it helps; cameras: always; none: never;
-    warps: always, and photos are warped a little where the mesh is wrong."""
+    """auto: first refine poses and lenses where some photos say that it helps, and warp photos where that does too;
+    cameras: always, without warps; warps: always, with warps; none: never."""
     density: Density = "uniform"
     """observed: more texels where photos were taken from closer by; only with new uvs by fast."""
     mip_levels: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -280,6 +280,8 @@ class Evaluate:
     """Score the photos where the textured mesh says that they were taken, by features of its renders."""
     texture: Maybe = None
     """The texture image, if the mesh does not name it."""
+    fall_off: Maybe = None
+    """A run's metrics.json, by which lenses' fall-off is divided out of the photos; by default that beside the mesh."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Also write the figures to this JSON file."""
     reading: Reading = field(default_factory=Reading)
@@ -294,6 +296,7 @@ class Evaluate:
             renderer=self.sampling.renderer,
             holdout=self.holdout,
             align=self.align,
+            fall_off=self.fall_off,
             device=self.resources.device,
             memory=self.resources.memory,
             cache=self.resources.cache,

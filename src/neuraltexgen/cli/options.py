@@ -100,7 +100,7 @@ class Fitting:
     smoothness: float | None = None
     """For direct: how much the squared difference of neighbouring texels counts, beside a pixel."""
     passes: int | None = None
-    """Passes over the photos, by Adam."""
+    """Passes over the photos, by Adam; 10, or 16 where many photos are much blurred, if not given."""
     batch: int | None = None
     """Photos per step; 0 is all."""
     learning_rate: float | None = None

@@ -28,6 +28,10 @@ SHARP, TRIED = 0.25, 8
 SLACK = 0.08
 """Difference of log gradients that means nothing: photos of a clean capture scatter by about half of it."""
 
+BARE = 0.15
+"""What may be missing besides, times the logarithm of how much nearer a photo was taken than those that show the same:
+the surface may have no finer detail."""
+
 LEAST = 1.0 / 255
 """Patches whose root mean square gradient, in values a pixel, is less in both photos say nothing: it may be noise."""
 
@@ -60,7 +64,8 @@ def find_blurs(
     seen = [footprint for footprint in footprints if footprint > 0]
     pairs = pairs_of(glimpses, stride, float(np.median(seen)) if seen else 1.0, clipped=False)
     losses = solve_losses(pairs, len(views))
-    return blurs_of(losses, [views[index] for index in _sharpest(losses)])
+    slack = SLACK + BARE * nearness(pairs, len(views)).clip(min=0)
+    return blurs_of(losses, [views[index] for index in _sharpest(losses)], slack)
 
 
 def solve_losses(pairs: Pairs, views: int) -> Float64[np.ndarray, " v"]:
@@ -85,14 +90,26 @@ def solve_losses(pairs: Pairs, views: int) -> Float64[np.ndarray, " v"]:
     return np.where(partners >= FEWEST, unknowns[:views], np.nan)
 
 
-def blurs_of(losses: Float64[np.ndarray, " v"], sharp: Sequence[FitView]) -> Float32[np.ndarray, " v"]:
-    """The blurs in pixels that take as much from gradients as photos have lost, by what they take from sharp photos."""
+def nearness(pairs: Pairs, views: int) -> Float64[np.ndarray, " v"]:
+    """Per view the log of others' footprints over its own, on average over the patches that they share; 0 for none."""
+    apart = pairs.weight * np.subtract(pairs.shown[:, 1, 1], pairs.shown[:, 0, 1])
+    total = np.bincount(pairs.first, apart, views) - np.bincount(pairs.second, apart, views)
+    weight = np.bincount(pairs.first, pairs.weight, views) + np.bincount(pairs.second, pairs.weight, views)
+    return total / np.where(weight > 0, weight, 1)
+
+
+def blurs_of(
+    losses: Float64[np.ndarray, " v"], sharp: Sequence[FitView], slack: Float64[np.ndarray, " v"]
+) -> Float32[np.ndarray, " v"]:
+    """The blurs in pixels that take as much from gradients as photos have lost, by what they take from sharp photos; 0
+    for losses of up to `slack`.
+    """
     if not np.isfinite(losses).any():
         return np.zeros(len(losses), np.float32)
     taken = np.median([taken_by_blur(view, SIGMAS, LEAST) for view in sharp], axis=0)
     lost = np.nan_to_num(losses - np.nanquantile(losses, SHARP))
     found = np.interp(lost, np.maximum.accumulate(taken), SIGMAS)
-    return np.where(lost > SLACK, found, 0.0).astype(np.float32)
+    return np.where(lost > slack, found, 0.0).astype(np.float32)
 
 
 def _solved(

@@ -86,10 +86,11 @@ def pairs_of(glimpses: Sequence[Glimpse], stride: int, footprint: float, clipped
 
 
 def _rows_of(glimpse: Glimpse, stride: int, side: int, clipped: bool) -> _Rows:
-    """A photo's coarse texels that it shows with some confidence, whole, and unclipped if that may be."""
+    """A photo's coarse texels that it shows with some confidence, whole, and unclipped if that may be.
+
+    A texel is left out for one clipped pixel: the mean of its others would be that of its darker ones.
+    """
     colours, trust = glimpse.colours().cpu(), unpack_share(glimpse.places.trust).cpu().square()
-    if clipped:
-        trust = torch.where(((colours < FAINT) | (colours > BRIGHT)).any(dim=2), 0.0, trust)
     height, width = trust.shape
     cell = (unpack_uv(glimpse.places.low, glimpse.places.high).cpu() * side).long().clamp(max=side - 1)
     texel = (cell[..., 1] * side + cell[..., 0]).reshape(height * width, -1).numpy()
@@ -99,6 +100,9 @@ def _rows_of(glimpse: Glimpse, stride: int, side: int, clipped: bool) -> _Rows:
     used, near = np.unique(texel, return_inverse=True)
     sums = np.zeros((len(used), 1 + pixels.shape[1]), np.float32)
     note_texels(near.reshape(texel.shape), (trust / texel.shape[1]).reshape(-1).numpy(), pixels.numpy(), sums)
+    if clipped:
+        lost = ((colours < FAINT) | (colours > BRIGHT)).any(dim=2) & (trust > 0)
+        sums[near.reshape(texel.shape)[lost.reshape(-1).numpy()]] = 0
     seen = sums[:, 0] > 0
     whole = float(np.median(sums[seen, 0])) if seen.any() else 1.0
     kept = sums[:, 0] > FULL * whole

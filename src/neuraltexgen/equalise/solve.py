@@ -28,8 +28,9 @@ EARLY_PAIRS, LATE_PAIRS = 50_000, 200_000
 200,000 were drawn, gains moved by a thousandth (median), the least certain one by nine."""
 
 GAIN_PRIOR, OFFSET_PRIOR = 5.0, 5.0
-"""How strongly 1 / gain holds to 1 and the offset to 0: these times the squared median difference, as a share of the
-weight of a photo's pairs. The less photos agree, the more the prior says; where they agree it says nothing."""
+"""How strongly 1 / gain holds to what is expected of it and the offset to 0: these times the squared median difference,
+as a share of the weight of a photo's pairs. The less photos agree, the more the prior says; where they agree it says
+nothing."""
 
 FALL_OFF_PRIOR = 1e-5
 """How strongly the fall-off's coefficients hold to 0, as a share of all weight."""
@@ -58,14 +59,18 @@ class Exposures:
     left: float
 
 
-def solve_exposures(pairs: Pairs, groups: Int64[np.ndarray, " v"], terms: int = 0) -> Exposures:
+def solve_exposures(
+    pairs: Pairs, groups: Int64[np.ndarray, " v"], terms: int = 0, expected: Float64[np.ndarray, " v"] | None = None
+) -> Exposures:
     """The exposures on which pairs agree best. `groups`: per photo the number of its group, whose fall-off it shares;
-    `terms`: the coefficients of a fall-off, 0 for none. Photos without pairs have gain 1 and offset 0.
+    `terms`: the coefficients of a fall-off, 0 for none. `expected`: gains that photos have where pairs tell little, 1
+    if not given. Photos without pairs have these, and offset 0.
     """
-    scale, early = 2 * WIDEST, _System(_thinned(pairs, EARLY_PAIRS), groups, terms)
+    likely = np.ones(len(groups)) if expected is None else 1 / expected
+    scale, early = 2 * WIDEST, _System(_thinned(pairs, EARLY_PAIRS), groups, terms, likely / likely.mean())
     for _ in range(ROUNDS - LATE):
         scale = early.one_round(scale, late=False)
-    system = _System(_thinned(pairs, LATE_PAIRS), groups, terms, early)
+    system = _System(_thinned(pairs, LATE_PAIRS), groups, terms, early.likely, early)
     for _ in range(LATE):
         scale = system.one_round(scale, late=True)
     return system.result(scale)
@@ -85,12 +90,18 @@ class _System:
     """The unknowns so far: 1 / gain and -offset / gain per photo and channel, and the coefficients of the fall-offs."""
 
     def __init__(
-        self, pairs: Pairs, groups: Int64[np.ndarray, " v"], terms: int, before: "_System | None" = None
+        self,
+        pairs: Pairs,
+        groups: Int64[np.ndarray, " v"],
+        terms: int,
+        likely: Float64[np.ndarray, " v"],
+        before: "_System | None" = None,
     ) -> None:
-        """`before`: whose unknowns to go on with."""
+        """`likely`: what 1 / gain is held to, 1 on average. `before`: whose unknowns to go on with."""
         self.pairs, self.photos, self.channels = pairs, len(groups), pairs.shown.shape[2]
         self.ends = np.stack((pairs.first, pairs.second), axis=1)
-        self.inverse = np.ones((self.photos, self.channels))
+        self.likely = likely
+        self.inverse = np.repeat(likely[:, None], self.channels, axis=1)
         self.shift = np.zeros((self.photos, self.channels))
         self.fall_off = np.zeros((int(groups.max()) + 1, terms))
         self.weight = np.bincount(self.ends.reshape(-1), np.repeat(pairs.weight, 2), self.photos)
@@ -112,7 +123,7 @@ class _System:
     def one_round(self, scale: float, late: bool) -> float:
         """Weighs the pairs anew and solves; returns the scale of a difference that counted less."""
         found = self.differences()
-        median = _median(found.size, self.pairs.weight)
+        median = weighted_median(found.size, self.pairs.weight)
         scale = max(scale / 2, ORDINARY * median, LEAST)
         weight = self.pairs.weight * (1 + (found.size / scale) ** 2) ** (-2.0 if late else -0.5)
         held = FALL_OFF_PRIOR * self.pairs.weight.sum() + TINY
@@ -155,7 +166,7 @@ class _System:
     def _held(self, channel: int, median: float) -> tuple[Float64[np.ndarray, "m m"], Float64[np.ndarray, " m"]]:
         """What holds a channel's unknowns: the prior, and the gauge."""
         photos, floor = self.photos, TINY + 1e-6 * self.weight.mean()
-        given = np.concatenate((self.inverse[:, channel] - 1, self.shift[:, channel]))
+        given = np.concatenate((self.inverse[:, channel] - self.likely, self.shift[:, channel]))
         prior = np.concatenate((GAIN_PRIOR * self.weight, OFFSET_PRIOR * self.weight)) * median**2 + floor
         matrix, gauge = np.diag(prior), GAUGE * (self.weight.mean() + TINY) / photos
         right = -prior * given
@@ -180,7 +191,7 @@ def _thinned(pairs: Pairs, most: int) -> Pairs:
     return Pairs(*(field[chosen] for field in pairs))
 
 
-def _median(values: Float64[np.ndarray, " n"], weights: Float64[np.ndarray, " n"]) -> float:
+def weighted_median(values: Float64[np.ndarray, " n"], weights: Float64[np.ndarray, " n"]) -> float:
     """The weighted median; 0 of nothing."""
     if len(values) == 0:
         return 0.0

@@ -4,6 +4,7 @@ from neuraltexgen.images.depth import read_depth
 from neuraltexgen.images.exr import read_exr, write_exr
 from neuraltexgen.images.photo import LoadedPhoto, exif_swaps, photo_size, read_mask, read_photo, turn_pixels
 from neuraltexgen.images.png import write_png
+from neuraltexgen.images.stops import stops_of
 
 __all__ = [
     "LoadedPhoto",
@@ -13,6 +14,7 @@ __all__ = [
     "read_exr",
     "read_mask",
     "read_photo",
+    "stops_of",
     "turn_pixels",
     "write_exr",
     "write_png",

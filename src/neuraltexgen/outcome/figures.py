@@ -67,6 +67,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 for name, gain, offset, weight, blur in exposure_rows(outcome)
             ],
             "fall_off": fall_off_figures(outcome),
+            "exposure_of_stop": None if outcome.trained.equalised is None else outcome.trained.equalised.of_stop,
             "seconds": outcome.seconds,
         }
     )

@@ -27,6 +27,9 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     for lens in fall_off_figures(outcome):
         size = f"{lens['width']} x {lens['height']}"
         rows.append(("fall-off", f"corners of {size} photos get {lens['corner']:.0%} of the centre's values"))
+    of_stop = None if outcome.trained.equalised is None else outcome.trained.equalised.of_stop
+    if of_stop is not None:
+        rows.append(("EXIF", f"exposures agree with the photos: {np.exp(of_stop):.2f} times as bright a stop"))
     blurred = sum(blur > 0 for *_, blur in exposure_rows(outcome))
     if blurred:
         rows.append(("blurred", f"{blurred} of {len(fitted_names(outcome))} photos, beside the others (metrics.json)"))

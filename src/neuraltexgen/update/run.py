@@ -100,7 +100,8 @@ def _views(
     device, largest = state.kept.anchor.device, max(file.stat().st_size for file in made)
     views = Views(made, device, view_budget(memory_budget(settings.memory, device), _bytes(state.kept), largest))
     right = {file: state.correction(view) for file, view in zip(made, near, strict=True)}
-    return views.correcting({file: what for file, what in right.items() if what != Correction()})
+    hidden = {file: state.hidden[v.name] for file, v in zip(made, near) if v.name in state.hidden}
+    return views.hiding(hidden).correcting({file: what for file, what in right.items() if what != Correction()})
 
 
 def _bytes(kept: KeptSums) -> int:
@@ -132,6 +133,7 @@ def _changed(state: RunState, views: Views, near: tuple[View, ...], change: Chan
         files=tuple(files),
         poses=poses,
         figures=figures,
+        hidden={name: mask for name, mask in state.hidden.items() if name not in change.removed},
     )
 
 

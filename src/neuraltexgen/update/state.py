@@ -2,13 +2,14 @@
 
 import json
 import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from neuraltexgen.direct.gather import Gathered
@@ -21,7 +22,7 @@ from neuraltexgen.pipeline import FROM_PHOTOS, Job, Outcome
 from neuraltexgen.reconstruct.photos import holds_only_photos
 from neuraltexgen.scene import Mesh, View
 from neuraltexgen.training import Trained
-from neuraltexgen.types import Progress, no_progress
+from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.update.restore import restored
 
 STATE = "state.npz"
@@ -30,6 +31,8 @@ VERSION = 1
 
 MESH = ("vertices", "faces", "uvs", "uv_faces")
 FIGURES = ("gains", "offsets", "weights", "sharpness", "spacing")
+HIDDEN = "hidden"
+"""Bits of all masks one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +43,8 @@ class RunState:
     `poses`: of each fitted photo its cached view's name, which is a key of all that it depends on, and its
     `cam_from_world`. `removed`: names of photos that were taken out. `fall_offs`: height and width of photos, and what
     is divided out of all such; `doubted`: names of photos whose bright pixels count little (`fall_off.Correction`);
-    `blurs`: of photos that are blurred. Photos that come later are taken to be sharp.
+    `blurs`: of photos that are blurred; `hidden`: masks (see `views.Views`) of photos in which something was left out.
+    Photos that come later are taken to be sharp, and whole.
     """
 
     capture: Path
@@ -57,6 +61,7 @@ class RunState:
     fall_offs: tuple[tuple[int, int, FallOff], ...] = ()
     doubted: tuple[str, ...] = ()
     blurs: tuple[tuple[str, float], ...] = ()
+    hidden: Mapping[str, Mask] = field(default_factory=dict)
 
     def correction(self, view: View) -> Correction:
         """What is put right in a photo, fitted or new."""
@@ -124,6 +129,7 @@ def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = 
         fall_offs=_fall_offs(trained),
         doubted=tuple(views[i].name for i in fitted if _correction(trained, i).doubt_bright),
         blurs=tuple((views[i].name, blur) for i in fitted if (blur := _correction(trained, i).blur) > 0),
+        hidden=_hidden(trained, {views[i].name: trained.views.files[i] for i in fitted}),
     )
     save_run(out, state)
     return out / STATE
@@ -141,6 +147,7 @@ def save_run(folder: Path, state: RunState) -> None:
         "fall_offs": [(height, width, asdict(fall_off)) for height, width, fall_off in state.fall_offs],
         "doubted": state.doubted,
         "blurs": state.blurs,
+        "hidden": {name: mask.shape for name, mask in state.hidden.items()},
     }
     arrays = {name: getattr(state.mesh, name) for name in MESH} | {"poses": state.poses}
     sums = {"gradient": state.kept.sums.gradient, "anchor": state.kept.anchor}
@@ -150,6 +157,7 @@ def save_run(folder: Path, state: RunState) -> None:
         sums["stencil"] = state.kept.sums.stencil[..., : len(OFFSETS)]
     tensors: dict[str, Tensor] = {name: getattr(state.figures, name) for name in FIGURES} | sums
     arrays |= {name: value.cpu().numpy() for name, value in tensors.items()}
+    arrays[HIDDEN] = np.packbits(np.concatenate([np.zeros(0, bool), *(m.reshape(-1) for m in state.hidden.values())]))
     arrays["words"] = np.array(json.dumps(plain(words)))
     with whole_file(folder / STATE) as temporary:
         np.savez(temporary, **arrays)  # pyright: ignore[reportArgumentType]  (none of them is named allow_pickle)
@@ -176,7 +184,7 @@ def load_run(folder: Path, device: torch.device) -> RunState:
 
 
 def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.device) -> RunState:
-    tensors = {name: torch.from_numpy(value) for name, value in arrays.items() if name not in (*MESH, "poses")}
+    tensors = {name: torch.from_numpy(value) for name, value in arrays.items() if name not in (*MESH, "poses", HIDDEN)}
     figures = {name: tensors[name].to(device) if name in ("gains", "offsets") else tensors[name] for name in FIGURES}
     anchor, weight, looks = (tensors[name].to(device) for name in ("anchor", "weight", "looks"))
     stencil = torch.zeros(*anchor.shape[:2], SLOTS, device=device)
@@ -194,7 +202,22 @@ def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.d
         fall_offs=restored(tuple[tuple[int, int, FallOff], ...], words.get("fall_offs", [])),
         doubted=tuple(words.get("doubted", ())),
         blurs=restored(tuple[tuple[str, float], ...], words.get("blurs", [])),
+        hidden=_masks(words.get("hidden", {}), arrays.get(HIDDEN)),
     )
+
+
+def _hidden(trained: Trained, files: Mapping[str, Path]) -> dict[str, Mask]:
+    """By name, what was left out of a photo; photos that count whole are not among them."""
+    masks = {name: trained.views.hidden.get(file) for name, file in files.items()}
+    return {name: mask for name, mask in masks.items() if mask is not None and mask.any()}
+
+
+def _masks(shapes: Mapping[str, Sequence[int]], bits: UInt8[np.ndarray, " n"] | None) -> dict[str, Mask]:
+    """The masks of `save_run`."""
+    masks, left = {}, np.zeros(0, bool) if bits is None else np.unpackbits(bits).astype(bool)
+    for name, (height, width) in shapes.items():
+        masks[name], left = left[: height * width].reshape(height, width), left[height * width :]
+    return masks
 
 
 def _fall_offs(trained: Trained) -> tuple[tuple[int, int, FallOff], ...]:
