@@ -35,6 +35,7 @@ PLANTED: dict[str, tuple[str, ...]] = {
     "person": ("person:0.2",),
     "blur": ("blur:0.33:3",),
     "gloss": ("gloss:0.3",),
+    "response": ("exposure:0.3", "response:0.5"),
     "all": ("pose:0.5:10", "focal:1.05", "exposure:0.3", "vignetting:0.3", "person:0.2", "blur:0.33:3"),
 }
 
@@ -131,6 +132,7 @@ def _kept(path: Path, commit: str) -> list[dict[str, Any]]:
 COMPONENTS: dict[str, Change] = {
     "as it is": lambda job: job,
     "no exposure": _fit(exposure=False),
+    "no response curve": _train(response=False),
     "no confidence": _views(confidence=None),
     "no sharpness weights": _fit(sharpness_power=0.0),
     "no seam tie": _fit(seam_weight=0.0),

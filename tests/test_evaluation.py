@@ -14,6 +14,7 @@ from neuraltexgen.fall_off import FallOff
 from neuraltexgen.metrics import mean_score
 from neuraltexgen.pipeline import Job, Outcome, texture_capture
 from neuraltexgen.recipes import FitSettings
+from neuraltexgen.response import Response
 from neuraltexgen.training import TrainSettings
 
 
@@ -54,6 +55,26 @@ def test_photos_are_put_right_by_the_runs_fall_off(
     with pytest.raises(ConfigError, match="tells no fall-off"):
         evaluate_mesh(folder / "mesh.obj", dark, Evaluation(holdout="4", fall_off=folder / "metrics.json"))
     (folder / "metrics.json").unlink()
+
+
+def test_photos_are_straightened_by_the_runs_curve(
+    outcome: Outcome, folder: Path, room_capture: Path, tmp_path: Path
+) -> None:
+    curve, values = Response((0.5, 0.2)), np.linspace(0, 1, 256)
+    bent = tmp_path / "bent"
+    shutil.copytree(room_capture, bent)
+    for path in (bent / "images").glob("*.png"):
+        shown = np.interp(np.asarray(Pillow.open(path)) / 255, curve.straight(values), values)
+        Pillow.fromarray(np.rint(255 * shown).astype(np.uint8)).save(path)
+    photo = Pillow.open(next((room_capture / "images").glob("*.png")))
+    told = {"width": photo.width, "height": photo.height, "coefficients": curve.coefficients}
+    (tmp_path / "metrics.json").write_text(json.dumps({"fall_off": [], "response": [told]}))
+    cases = ((room_capture, None), (bent, None), (bent, tmp_path / "metrics.json"))
+    wanted = [(capture, Evaluation(holdout="4", fall_off=file)) for capture, file in cases]
+    scored = [evaluate_mesh(folder / "mesh.obj", capture, settings) for capture, settings in wanted]
+    plain, worse, right = (mean_score([s.score for s in scores]) for scores in scored)
+    assert worse.psnr < plain.psnr - 2
+    assert right.psnr == pytest.approx(plain.psnr, abs=0.3)
 
 
 @pytest.mark.parametrize("name", ["mesh.obj", "mesh.glb"])

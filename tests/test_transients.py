@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neuraltexgen.direct import solve
-from neuraltexgen.equalise import find_exposures
+from neuraltexgen.equalise import Terms, find_exposures
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
@@ -60,7 +60,7 @@ def visited(number: int) -> FitView:
 
 
 def search(views: Views) -> Transients:
-    found = find_exposures(views, fall_off=False)
+    found = find_exposures(views, Terms())
     return find_transients(views, TEXTURE, (found.gains, found.offsets))
 
 

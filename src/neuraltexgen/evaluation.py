@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from neuraltexgen.pages import tile_number
 from neuraltexgen.pipeline import mesh_key
 from neuraltexgen.readers import ReadOptions, read_capture
 from neuraltexgen.refine import Preparing, align_views, score_aligned
+from neuraltexgen.response import Response
 from neuraltexgen.scene import Mesh
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.render import make_renderer
@@ -38,8 +40,8 @@ class Evaluation:
 
     `renderer`: a name for `make_renderer`. `holdout`: the photos to score (`holdout.held_out`); the others decide which
     texels count as seen. `align`: the photos to score are aligned to the textured mesh first. `fall_off`: a run's
-    metrics.json, whose lenses' fall-off is divided out of the photos as it was there; None takes the one beside the
-    mesh, if there is one. `cache`: a folder for UV maps; None keeps them beside the mesh while the run lasts.
+    metrics.json, by whose fall-offs and response curves photos are put right as they were there; None takes the one
+    beside the mesh, if there is one. `cache`: a folder for UV maps; None keeps them beside the mesh meanwhile.
     """
 
     read: ReadOptions = ReadOptions()
@@ -99,15 +101,21 @@ def _corrections(wanted: Path | None, beside: Path) -> dict[tuple[int, int], Cor
     if wanted is None and not beside.is_file():
         return {}
     try:
-        lenses = json.loads(file.read_text(encoding="utf-8"))["fall_off"]
+        told = json.loads(file.read_text(encoding="utf-8"))
+        # Runs before curves were looked for tell none.
+        fall_offs, responses = _by_size(told["fall_off"]), _by_size(told.get("response", []))
         return {
-            (int(lens["height"]), int(lens["width"])): Correction(FallOff(tuple(map(float, lens["coefficients"]))))
-            for lens in lenses
+            size: Correction(FallOff(fall_offs.get(size, ())), Response(responses.get(size, ())))
+            for size in {*fall_offs, *responses}
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         if wanted is None:  # some other program's file of that name
             return {}
         raise ConfigError(f"{file} tells no fall-off of light: {error!r}", fix="a run's metrics.json") from error
+
+
+def _by_size(told: list[dict[str, Any]]) -> dict[tuple[int, int], tuple[float, ...]]:
+    return {(int(own["height"]), int(own["width"])): tuple(map(float, own["coefficients"])) for own in told}
 
 
 @contextmanager

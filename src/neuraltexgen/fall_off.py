@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neuraltexgen.response import Response
+
 
 @dataclass(frozen=True)
 class FallOff:
@@ -14,7 +16,7 @@ class FallOff:
     the photo's diagonal: 1 in the centre. Colours are in the photo's own encoding, so this is what is left of a value.
     """
 
-    coefficients: tuple[float, ...]
+    coefficients: tuple[float, ...] = ()
 
     def at(self, squared: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The share of a value that is left where r² is `squared`."""
@@ -35,13 +37,15 @@ class FallOff:
 
 @dataclass(frozen=True)
 class Correction:
-    """What is put right in a photo before it is fitted: the fall-off is divided out, so that only gain and offset are
-    left between photo and texture, and pixels count by it. `doubt_bright`: what is as bright as the photo can be counts
-    little, since others show how bright it is. `blur`: the standard deviation in pixels of a photo's blur; its pixels
-    look as far around as that reaches, and count less, since they tell less.
+    """What is put right in a photo before it is fitted: it is straightened by its camera's response and the fall-off is
+    divided out, so that only gain and offset are left between photo and texture; pixels count by the fall-off.
+    `doubt_bright`: what is as bright as the photo can be counts little, since others show how bright it is. `blur`: the
+    standard deviation in pixels of a photo's blur; its pixels look as far around as that reaches, and count less, since
+    they tell less.
     """
 
-    fall_off: FallOff = FallOff(())
+    fall_off: FallOff = FallOff()
+    response: Response = Response()
     doubt_bright: bool = False
     blur: float = 0.0
 

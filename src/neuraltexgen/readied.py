@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32
 
-from neuraltexgen.equalise import Equalised, corrections, find_blurs, find_exposures
+from neuraltexgen.equalise import TERMS, Equalised, Terms, corrections, find_blurs, find_exposures
 from neuraltexgen.fall_off import Correction
 from neuraltexgen.fit_types import Exposures
 from neuraltexgen.transients import Transients, find_transients
@@ -19,7 +19,8 @@ Stage = Callable[[str], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Readying:
-    """`size`: the texture's, (H, W). `exposure`: find exposures among the photos, `fall_off`: and the lens's fall-off.
+    """`size`: the texture's, (H, W). `exposure`: find exposures among the photos, `fall_off`: and the lens's fall-off,
+    `response`: and the camera's response curve.
     `blur`: find how blurred each photo is, and let its pixels look as far around (needs `exposure`). `transients`:
     leave out what stands in one photo alone.
     """
@@ -27,6 +28,7 @@ class Readying:
     size: tuple[int, int]
     exposure: bool = True
     fall_off: bool = True
+    response: bool = True
     blur: bool = True
     transients: bool = False
 
@@ -50,18 +52,19 @@ class Readied:
 def ready(
     views: Views, fitted: Sequence[int], settings: Readying, stage: Stage, progress: Progress = no_progress
 ) -> Readied:
-    """Readies the views by those at `fitted`; held-out ones get what a camera has in common, its fall-off."""
+    """Readies the views by those at `fitted`; held-out ones get what a camera's photos share."""
     views = views.hiding({}).correcting({}) if views.hidden or views.corrections else views
     found, left_out, blurs = None, None, None
     if settings.exposure:
         with stage("exposures"):
-            found = find_exposures(views.subset(fitted), settings.fall_off, progress)
+            wanted = Terms(settings.fall_off * TERMS.fall_off, settings.response * TERMS.response)
+            found = find_exposures(views.subset(fitted), wanted, progress)
             right = corrections(found, views, list(fitted))
         views = views.correcting(right) if right else views
     if settings.transients:
         with stage("transients"):
             # Photos that are fitted as they are still differ in exposure.
-            known = found or find_exposures(views.subset(fitted), False)
+            known = found or find_exposures(views.subset(fitted), Terms())
             exposures = (known.gains, known.offsets)
             left_out = find_transients(views.subset(fitted), settings.size, exposures, progress)
         views = views.hiding({views.files[i]: mask for i, mask in zip(fitted, left_out.masks, strict=True)})

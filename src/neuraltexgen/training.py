@@ -58,7 +58,8 @@ sub-pixel detail that several photos share has room."""
 class TrainSettings:
     """`texture_size`: side of a page in texels, None to choose it from the photos. `holdout`: see `holdout.held_out`.
 
-    `fall_off`: divide out what light a lens loses towards its corners, where the photos show it (needs `fit.exposure`).
+    `fall_off`: divide out what light a lens loses towards its corners, where the photos show it; `response`:
+    straighten them by their camera's response curve, where they show one (both need `fit.exposure`).
     `blur`: find each photo's blur, and fit it as blurred (needs Adam, `fit.exposure`, `sampling` of points, photos
     compared at their own size, and room for the views' further places: else photos are taken to be sharp).
     `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
@@ -71,6 +72,7 @@ class TrainSettings:
     texture_size: int | None = None
     holdout: str = "8"
     fall_off: bool = True
+    response: bool = True
     blur: bool = True
     transients: bool = False
     final_fit: bool = False
@@ -256,7 +258,14 @@ def _readying(settings: TrainSettings, views: Views, banding: Banding | None) ->
     plain = plain and settings.fit.solver != "direct"
     wider = max(0, SPREAD_PLACES // views[0].samples - 1) * MOVING * max(path.stat().st_size for path in views.files)
     blur = settings.blur and plain and views.budget >= wider
-    return Readying(settings.fit.texture.size, settings.fit.exposure, settings.fall_off, blur, settings.transients)
+    return Readying(
+        settings.fit.texture.size,
+        settings.fit.exposure,
+        settings.fall_off,
+        settings.response,
+        blur,
+        settings.transients,
+    )
 
 
 def _with_passes(settings: TrainSettings, readied: Readied) -> TrainSettings:

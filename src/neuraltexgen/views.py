@@ -111,8 +111,8 @@ class FitView:
         return replace(self, trust=torch.where(mask, torch.zeros_like(self.trust), self.trust))
 
     def corrected(self, correction: Correction) -> "FitView":
-        """The view as `Correction` says: its photo as floats where a fall-off is divided out, its confidence less, and
-        its samples those which stand for a blur.
+        """The view as `Correction` says: its photo as floats where it is straightened or a fall-off is divided out, its
+        confidence less, and its samples those which stand for a blur.
         """
         if correction.blur > 0:
             return self._spread(correction.blur).corrected(replace(correction, blur=0.0))
@@ -120,11 +120,12 @@ class FitView:
         if correction.doubt_bright:
             clipped = (photo > BRIGHTEST).any(dim=2)
             confidence = torch.where(clipped, DOUBTED * confidence, confidence)
-        if not correction.fall_off.coefficients:
+        if not (correction.fall_off.coefficients or correction.response.coefficients):
             return replace(self, trust=pack_share(confidence))
         left = correction.fall_off.plane(*self.trust.shape).to(photo)
         # A difference is what it was in the photo, so noise that was divided too does not count more than elsewhere.
-        return replace(self, photo=photo / left[..., None], trust=pack_share((left * confidence).clamp(max=1)))
+        straight = correction.response.straight(photo) / left[..., None]
+        return replace(self, photo=straight, trust=pack_share((left * confidence).clamp(max=1)))
 
     def _spread(self, blur: float) -> "FitView":
         """The view with pixels that look where a blur has gathered their light; where that is no surface, they have no

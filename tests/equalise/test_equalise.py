@@ -9,7 +9,7 @@ import torch
 
 from neuraltexgen.equalise import corrections, find_exposures
 from neuraltexgen.equalise.pairs import Pairs, pairs_of
-from neuraltexgen.equalise.solve import solve_exposures
+from neuraltexgen.equalise.solve import Terms, solve_exposures
 from neuraltexgen.fall_off import Correction, FallOff, squared_radius
 from neuraltexgen.glimpses import glimpse_of
 from neuraltexgen.views import BRIGHTEST, DOUBTED
@@ -19,7 +19,7 @@ from windows import HEIGHT, LENS, NONE, PHOTOS, WIDTH, made_up, one_group, store
 @pytest.mark.parametrize("terms", [0, 3])
 def test_planted_exposures_come_back(terms: int) -> None:
     pairs, gains, offsets = made_up(lens=LENS if terms else NONE)
-    found = solve_exposures(pairs, one_group(), terms)
+    found = solve_exposures(pairs, one_group(), Terms(terms))
     np.testing.assert_allclose(found.gains, gains, rtol=2e-3)
     np.testing.assert_allclose(found.offsets, offsets, atol=2e-3)
     if terms:
@@ -66,7 +66,7 @@ def test_a_photo_without_pairs_has_the_mean_exposure() -> None:
 
 def test_photos_that_share_nothing_stay_as_they_are() -> None:
     pairs, _, _ = made_up()
-    found = solve_exposures(Pairs(*(part[:0] for part in pairs)), one_group(), 3)
+    found = solve_exposures(Pairs(*(part[:0] for part in pairs)), one_group(), Terms(3))
     assert (found.gains == 1).all()
     assert (found.offsets == 0).all()
     assert (found.fall_off == 0).all()
@@ -77,7 +77,7 @@ def test_two_lenses_have_two_fall_offs() -> None:
     groups = np.arange(PHOTOS) % 2
     ends = np.stack((pairs.first, pairs.second), axis=1)
     lens = np.where(groups[ends] == 1, LENS.at(torch.from_numpy(pairs.radius)).numpy(), 1.0)[..., None]
-    found = solve_exposures(pairs._replace(shown=pairs.shown * lens), groups, 3)
+    found = solve_exposures(pairs._replace(shown=pairs.shown * lens), groups, Terms(3))
     assert found.fall_off[0] == pytest.approx(0, abs=0.2)
     assert FallOff(tuple(found.fall_off[0])).corner == pytest.approx(1, abs=0.01)
     assert FallOff(tuple(found.fall_off[1])).corner == pytest.approx(LENS.corner, abs=0.01)
@@ -87,7 +87,7 @@ def test_exposures_and_fall_off_of_photos(tmp_path: Path) -> None:
     gains = np.exp(0.2 * np.random.default_rng(3).standard_normal(PHOTOS))
     gains /= gains.mean()
     views = stored([window(i, float(gain), LENS) for i, gain in enumerate(gains)], tmp_path)
-    found = find_exposures(views, fall_off=True)
+    found = find_exposures(views)
     np.testing.assert_allclose(found.gains, np.repeat(gains[:, None], 3, axis=1), rtol=0.02)
     assert found.fall_offs[HEIGHT, WIDTH].corner == pytest.approx(LENS.corner, abs=0.02)
     right = views.correcting(corrections(found, views, list(range(PHOTOS))))
@@ -98,7 +98,7 @@ def test_exposures_and_fall_off_of_photos(tmp_path: Path) -> None:
 
 def test_photos_without_a_fall_off_are_left_as_they_are(tmp_path: Path) -> None:
     views = stored([window(i) for i in range(PHOTOS)], tmp_path)
-    found = find_exposures(views, fall_off=True)
+    found = find_exposures(views)
     assert not found.fall_offs
     assert corrections(found, views, list(range(PHOTOS))) == {}
 

@@ -8,7 +8,7 @@ import pytest
 
 from neuraltexgen.equalise import find_exposures
 from neuraltexgen.equalise.pairs import Pairs
-from neuraltexgen.equalise.solve import solve_exposures
+from neuraltexgen.equalise.solve import Terms, solve_exposures
 from neuraltexgen.equalise.stated import expected_gains, light_of_stop
 from neuraltexgen.views import FitView, Views, load_view, save_view
 from windows import PHOTOS, made_up, one_group, stored, window
@@ -45,7 +45,7 @@ def test_two_rooms_that_share_no_patch_get_their_exposures() -> None:
     stops = stated(gains)
     of_stop = light_of_stop(pairs, stops)
     assert of_stop is not None
-    found = solve_exposures(pairs, one_group(), 0, expected_gains(stops, of_stop)).gains
+    found = solve_exposures(pairs, one_group(), Terms(), expected_gains(stops, of_stop)).gains
     alone = solve_exposures(pairs, one_group()).gains
     between = [np.log(g[room].mean() / g[~room].mean()) for g in (gains, found, alone)]
     assert between[1] == pytest.approx(between[0], abs=0.12)
@@ -61,11 +61,11 @@ def test_cached_views_hold_what_photos_state(tmp_path: Path) -> None:
     gains = np.exp(0.3 * np.random.default_rng(3).standard_normal(PHOTOS))
     stops = stated(gains[:, None])
     views = [replace(window(i, float(gain)), stops=float(s)) for i, (gain, s) in enumerate(zip(gains, stops))]
-    found = find_exposures(stored(views, tmp_path), fall_off=False)
+    found = find_exposures(stored(views, tmp_path), Terms())
     assert found.of_stop == pytest.approx(OF_STOP, rel=0.1)
     silent: list[FitView] = [replace(view, stops=float("nan")) for view in views]
     (tmp_path / "silent").mkdir()
     other: Views = stored(silent, tmp_path / "silent")
-    assert find_exposures(other, fall_off=False).of_stop is None
+    assert find_exposures(other, Terms()).of_stop is None
     save_view(tmp_path / "one.npz", views[0])
     assert load_view(tmp_path / "one.npz").stops == pytest.approx(stops[0])

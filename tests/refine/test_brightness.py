@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuraltexgen.fall_off import FallOff
+from neuraltexgen.fall_off import Correction, FallOff
 from neuraltexgen.images import read_photo, write_png
 from neuraltexgen.refine import ThroughMesh, refine_cameras, rig_of
 from neuraltexgen.refine.adjust import Prior
@@ -175,7 +175,7 @@ def test_exposures_are_found_beside_the_cameras(painted: Painted, surface: Throu
 
 def test_a_fall_off_is_found_and_leads_no_camera_astray(painted: Painted, surface: ThroughMesh) -> None:
     planted = FallOff((-0.2, -0.1))
-    darker = [evened(pyramid, FallOff((0.2, 0.1))) for pyramid in photo_pyramids(painted.views, 3)]
+    darker = [evened(pyramid, Correction(FallOff((0.2, 0.1)))) for pyramid in photo_pyramids(painted.views, 3)]
     truth = rig_of(painted.views)
     found = polish_rig(surface, darker, disturbed(truth, 0.3, 0.01), truth, STAGES)
     assert np.exp(found.brightness.fall_offs.sum(axis=1)) == pytest.approx(planted.corner, abs=0.03)

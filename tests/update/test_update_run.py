@@ -17,10 +17,12 @@ from neuraltexgen.enhance import EnhanceSettings
 from neuraltexgen.errors import ConfigError, FitError
 from neuraltexgen.outcome import metrics
 from neuraltexgen.pipeline import Job, Outcome, texture_capture
+from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import FitSettings
+from neuraltexgen.response import Response
 from neuraltexgen.training import TrainSettings
 from neuraltexgen.update import UpdateSettings, check_job, keep_state, update_run
-from neuraltexgen.update.state import STATE, load_run
+from neuraltexgen.update.state import STATE, load_run, save_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -69,6 +71,14 @@ def grown(run: Path, room_capture: Path, folder: Path) -> Outcome:
 
 def names(outcome: Outcome, which: tuple[int, ...]) -> list[str]:
     return [outcome.scene.views[i].name for i in which]
+
+
+def test_a_state_keeps_the_curve_that_straightens_photos(run: Path, tmp_path: Path) -> None:
+    state, view = load_run(run, CPU), read_capture(load_run(run, CPU).capture).views[0]
+    curve = Response((0.4, 0.1))
+    save_run(tmp_path, replace(state, responses=((view.camera.height, view.camera.width, curve),)))
+    assert load_run(tmp_path, CPU).correction(view).response == curve
+    assert state.correction(view).response == Response()
 
 
 def test_new_photos_are_fitted_and_held_out_ones_stay_so(run: Path, grown: Outcome, room_capture: Path) -> None:

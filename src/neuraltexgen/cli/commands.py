@@ -117,6 +117,7 @@ class Texture:
                 texture_size=side,
                 holdout=self.holdout,
                 fall_off=self.fitting.fall_off,
+                response=self.fitting.response,
                 blur=self.fitting.blur,
                 transients=self.fitting.transients,
                 final_fit=self.final_fit,
@@ -249,6 +250,7 @@ class Fit:
             texture_size=self.texture_size,
             holdout=self.holdout,
             fall_off=self.fitting.fall_off,
+            response=self.fitting.response,
             blur=self.fitting.blur,
             transients=self.fitting.transients,
             style=self.styling.settings(),
@@ -281,7 +283,7 @@ class Evaluate:
     texture: Maybe = None
     """The texture image, if the mesh does not name it."""
     fall_off: Maybe = None
-    """A run's metrics.json, by which lenses' fall-off is divided out of the photos; by default that beside the mesh."""
+    """A run's metrics.json, by which photos are put right (fall-off, response); by default that beside the mesh."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Also write the figures to this JSON file."""
     reading: Reading = field(default_factory=Reading)

@@ -113,6 +113,8 @@ class Fitting:
     """Fit a gain and an offset per photo and channel (the published recipe has none)."""
     fall_off: bool = True
     """Divide out the light that a lens loses towards the corners, where the photos show it; only with exposures."""
+    response: bool = True
+    """Straighten the photos by their camera's response curve, where they show one; only with exposures."""
     blur: bool = True
     """Find out how blurred each photo is, and fit it as blurred; only by Adam, and with exposures."""
     sharpness_power: float | None = None

@@ -1,6 +1,7 @@
-"""Exposures of all photos, the fall-off of light in them, and their blur, found among the photos before the fit."""
+"""Exposures of all photos, fall-off and response curve, and blur, found among the photos before the fit."""
 
 from neuraltexgen.equalise.blurs import find_blurs
-from neuraltexgen.equalise.find import Equalised, corrections, find_exposures
+from neuraltexgen.equalise.find import TERMS, Equalised, corrections, find_exposures
+from neuraltexgen.equalise.solve import Terms
 
-__all__ = ["Equalised", "corrections", "find_blurs", "find_exposures"]
+__all__ = ["TERMS", "Equalised", "Terms", "corrections", "find_blurs", "find_exposures"]

@@ -1,9 +1,11 @@
-"""Exposures of all photos at once, and the fall-off of light in them, from pairs of photos that show one patch.
+"""Exposures of all photos at once, the fall-off of light in them, and the curve of the camera's response, from pairs of
+photos that show one patch.
 
-A photo shows gain x fall-off x albedo + offset. So (photo - offset) / (gain x fall-off), the photo as all would show
-it, must be one value in both photos of a pair. With 1 / gain and -offset / gain for unknowns that is linear. Pairs
-weigh robustly, by how far the two are apart in units of the photos' values, so that noise in one pulls no gain. The
-albedo is no unknown. Source of the idea: Goldman and Chen, Vignette and exposure calibration and compensation, 2005.
+A photo, straightened by its curve, shows gain x fall-off x albedo + offset. So (straight - offset) / (gain x fall-off),
+the photo as all would show it, must be one value in both photos of a pair. With 1 / gain and -offset / gain for
+unknowns that is linear, and in the curve's coefficients too. Pairs weigh robustly, by how far the two are apart in
+units of the photos' values, so that noise in one pulls no gain. The albedo is no unknown. Source of the idea: Goldman
+and Chen, Vignette and exposure calibration and compensation, 2005.
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from jaxtyping import Float64, Int64
 
 from neuraltexgen.equalise.pairs import Pairs
 from neuraltexgen.kernels.cpu.patches import add_normal
+from neuraltexgen.response import bend_slopes, bends, rising
 
 ROUNDS, LATE = 12, 4
 """Rounds of reweighted least squares; the last ones give up what disagrees (Geman and McClure's weight), those before
@@ -32,8 +35,8 @@ GAIN_PRIOR, OFFSET_PRIOR = 5.0, 5.0
 as a share of the weight of a photo's pairs. The less photos agree, the more the prior says; where they agree it says
 nothing."""
 
-FALL_OFF_PRIOR = 1e-5
-"""How strongly the fall-off's coefficients hold to 0, as a share of all weight."""
+FALL_OFF_PRIOR, RESPONSE_PRIOR = 1e-5, 1e-5
+"""How strongly the coefficients of fall-off and curve hold to 0, as a share of all weight."""
 
 GAUGE = 100.0
 """Weight, beside a photo's, of 1 / gain being 1 and offsets being 0 on average."""
@@ -51,20 +54,35 @@ SIGN = np.array([1.0, -1.0])
 @dataclass(frozen=True, eq=False)
 class Exposures:
     """Per photo and channel gain and offset, gains averaging 1 and offsets 0; per group of photos the fall-off's
-    coefficients (see `fall_off.FallOff`). `left`: what pairs still differ by, the mean of their robust loss."""
+    coefficients (`fall_off.FallOff`), and the curve's (`response.Response`). `left`: what pairs still differ by, the
+    mean of their robust loss."""
 
     gains: Float64[np.ndarray, "v c"]
     offsets: Float64[np.ndarray, "v c"]
     fall_off: Float64[np.ndarray, "g k"]
+    response: Float64[np.ndarray, "g r"]
     left: float
 
 
+class Terms(NamedTuple):
+    """Coefficients that a fall-off and a response curve have; 0: there is none."""
+
+    fall_off: int = 0
+    response: int = 0
+
+
+NO_TERMS = Terms()
+
+
 def solve_exposures(
-    pairs: Pairs, groups: Int64[np.ndarray, " v"], terms: int = 0, expected: Float64[np.ndarray, " v"] | None = None
+    pairs: Pairs,
+    groups: Int64[np.ndarray, " v"],
+    terms: Terms = NO_TERMS,
+    expected: Float64[np.ndarray, " v"] | None = None,
 ) -> Exposures:
-    """The exposures on which pairs agree best. `groups`: per photo the number of its group, whose fall-off it shares;
-    `terms`: the coefficients of a fall-off, 0 for none. `expected`: gains that photos have where pairs tell little, 1
-    if not given. Photos without pairs have these, and offset 0.
+    """The exposures on which pairs agree best. `groups`: per photo the number of its group, whose fall-off and curve it
+    shares. `expected`: gains that photos have where pairs tell little, 1 if not given. Photos without pairs have these,
+    and offset 0.
     """
     likely = np.ones(len(groups)) if expected is None else 1 / expected
     scale, early = 2 * WIDEST, _System(_thinned(pairs, EARLY_PAIRS), groups, terms, likely / likely.mean())
@@ -77,9 +95,10 @@ def solve_exposures(
 
 
 class _Differences(NamedTuple):
-    """Of each pair: both photos' values as all would show them, 1 / fall-off, how strongly noise of a photo's values
-    shows in the difference (squared), and the difference in values of a photo, over all channels."""
+    """Of each pair: both photos' values straightened, and as all would show them, 1 / fall-off, how strongly noise of a
+    photo's values shows in the difference (squared), and the difference in values of a photo, over all channels."""
 
+    straight: Float64[np.ndarray, "n 2 c"]
     even: Float64[np.ndarray, "n 2 c"]
     lift: Float64[np.ndarray, "n 2 1"]
     noise: Float64[np.ndarray, "n c"]
@@ -87,13 +106,14 @@ class _Differences(NamedTuple):
 
 
 class _System:
-    """The unknowns so far: 1 / gain and -offset / gain per photo and channel, and the coefficients of the fall-offs."""
+    """The unknowns so far: 1 / gain and -offset / gain per photo and channel, and the shared ones, the coefficients of
+    the fall-offs and of the curves."""
 
     def __init__(
         self,
         pairs: Pairs,
         groups: Int64[np.ndarray, " v"],
-        terms: int,
+        terms: Terms,
         likely: Float64[np.ndarray, " v"],
         before: "_System | None" = None,
     ) -> None:
@@ -103,22 +123,35 @@ class _System:
         self.likely = likely
         self.inverse = np.repeat(likely[:, None], self.channels, axis=1)
         self.shift = np.zeros((self.photos, self.channels))
-        self.fall_off = np.zeros((int(groups.max()) + 1, terms))
+        self.fall_off = np.zeros((int(groups.max()) + 1, terms.fall_off))
+        self.response = np.zeros((int(groups.max()) + 1, terms.response))
         self.weight = np.bincount(self.ends.reshape(-1), np.repeat(pairs.weight, 2), self.photos)
-        powers = pairs.radius[..., None] ** np.arange(1, terms + 1)
-        self.basis = np.zeros((*powers.shape[:2], *self.fall_off.shape))
-        for end in range(2):
-            self.basis[np.arange(len(powers)), end, groups[self.ends[:, end]]] = powers[:, end]
-        self.basis = self.basis.reshape(*powers.shape[:2], self.fall_off.size)
+        self.group = groups[self.ends]
+        powers = pairs.radius[..., None] ** np.arange(1, terms.fall_off + 1)
+        self.basis = np.stack([self._of_groups(powers[:, end], end) for end in range(2)], axis=1)
+        shape = (terms.response, *pairs.shown.shape)
+        self.bends = np.array(bends(pairs.shown, terms.response)).reshape(shape)
+        self.slopes = np.array(bend_slopes(pairs.shown, terms.response)).reshape(shape)
         if before is not None:
-            self.inverse, self.shift, self.fall_off = before.inverse, before.shift, before.fall_off
+            self.inverse, self.shift = before.inverse, before.shift
+            self.fall_off, self.response = before.fall_off, before.response
+
+    def _of_groups(self, terms: Float64[np.ndarray, "n k"], end: int) -> Float64[np.ndarray, "n gk"]:
+        """Terms of each pair's photo `end`, among those of all groups."""
+        result = np.zeros((len(terms), len(self.fall_off), terms.shape[1]))
+        result[np.arange(len(terms)), self.group[:, end]] = terms
+        return result.reshape(len(terms), result.shape[1] * result.shape[2])
 
     def differences(self) -> "_Differences":
         """Both photos' values as all would show them, and how far they are apart."""
         lift = np.exp(-self.basis @ self.fall_off.reshape(-1))[..., None]
-        even = (self.inverse[self.ends] * self.pairs.shown + self.shift[self.ends]) * lift
-        noise = ((self.inverse[self.ends] * lift) ** 2).sum(axis=1)
-        return _Differences(even, lift, noise, np.sqrt(((even[:, 0] - even[:, 1]) ** 2 / noise).mean(axis=1)))
+        own = self.response[self.group].transpose(2, 0, 1)[..., None]
+        straight = self.pairs.shown + (own * self.bends).sum(axis=0)
+        slope = 1 + (own * self.slopes).sum(axis=0)
+        even = (self.inverse[self.ends] * straight + self.shift[self.ends]) * lift
+        noise = ((self.inverse[self.ends] * lift * slope) ** 2).sum(axis=1)
+        size = np.sqrt(((even[:, 0] - even[:, 1]) ** 2 / noise).mean(axis=1))
+        return _Differences(straight, even, lift, noise, size)
 
     def one_round(self, scale: float, late: bool) -> float:
         """Weighs the pairs anew and solves; returns the scale of a difference that counted less."""
@@ -126,16 +159,20 @@ class _System:
         median = weighted_median(found.size, self.pairs.weight)
         scale = max(scale / 2, ORDINARY * median, LEAST)
         weight = self.pairs.weight * (1 + (found.size / scale) ** 2) ** (-2.0 if late else -0.5)
-        held = FALL_OFF_PRIOR * self.pairs.weight.sum() + TINY
-        shared = np.eye(self.fall_off.size) * held, -held * self.fall_off.reshape(-1)
+        now = np.concatenate((self.fall_off.reshape(-1), self.response.reshape(-1)))
+        held = np.repeat((FALL_OFF_PRIOR, RESPONSE_PRIOR), (self.fall_off.size, self.response.size))
+        held = held * self.pairs.weight.sum() + TINY
+        shared = np.diag(held), -held * now
         sides = [self._eliminated(channel, found, weight, median, shared) for channel in range(self.channels)]
-        step = np.linalg.solve(*shared) if self.fall_off.size else np.zeros(0)
+        step = np.linalg.solve(*shared) if len(now) else now
         for channel, side in enumerate(sides):
             own = side[:, 0] - side[:, 1:] @ step
             self.inverse[:, channel] += own[: self.photos]
             self.shift[:, channel] += own[self.photos :]
         self.inverse = self.inverse.clip(SMALLEST, LARGEST)
-        self.fall_off += step.reshape(self.fall_off.shape)
+        self.fall_off = (now + step)[: self.fall_off.size].reshape(self.fall_off.shape)
+        bent = (now + step)[self.fall_off.size :].reshape(self.response.shape)
+        self.response = np.array([rising(own) for own in bent])
         return scale
 
     def _eliminated(
@@ -151,10 +188,12 @@ class _System:
         What the channel says of the shared unknowns, its own eliminated, is added to `shared`.
         """
         matrix, right = self._held(channel, median)
-        coupling = np.zeros((len(matrix), self.fall_off.size))
+        coupling = np.zeros((len(matrix), len(shared[1])))
         lift, even = SIGN * found.lift[..., 0], SIGN * found.even[..., channel]
-        jacobian = np.concatenate((lift * self.pairs.shown[..., channel], lift), axis=1)
-        slopes = -np.einsum("ne,neq->nq", even, self.basis)
+        jacobian = np.concatenate((lift * found.straight[..., channel], lift), axis=1)
+        bent = lift * self.inverse[self.ends, channel] * self.bends[..., channel]
+        curves = sum(self._of_groups(bent[..., end].T, end) for end in range(2))
+        slopes = np.concatenate((-np.einsum("ne,neq->nq", even, self.basis), curves), axis=1)
         ends = np.concatenate((self.ends, self.ends + self.photos), axis=1)
         weight = weight / found.noise[:, channel]
         add_normal(ends, jacobian, slopes, weight, even.sum(axis=1), matrix, coupling, shared[0], right, shared[1])
@@ -180,7 +219,7 @@ class _System:
         gains /= gains.mean(axis=0)
         squared = self.differences().size ** 2
         left = np.average(squared / (1 + squared / scale**2), weights=self.pairs.weight) if len(squared) else 0.0
-        return Exposures(gains, offsets - gains * offsets.mean(axis=0), self.fall_off, float(left))
+        return Exposures(gains, offsets - gains * offsets.mean(axis=0), self.fall_off, self.response, float(left))
 
 
 def _thinned(pairs: Pairs, most: int) -> Pairs:

@@ -9,7 +9,7 @@ import torch
 
 from neuraltexgen.explain.words import texel_figures, transient_figures
 from neuraltexgen.files import plain
-from neuraltexgen.outcome.words import exposure_rows, fall_off_figures, fitted_names
+from neuraltexgen.outcome.words import exposure_rows, fall_off_figures, fitted_names, response_figures
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.refine.words import camera_figures
 
@@ -67,6 +67,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
                 for name, gain, offset, weight, blur in exposure_rows(outcome)
             ],
             "fall_off": fall_off_figures(outcome),
+            "response": response_figures(outcome),
             "exposure_of_stop": None if outcome.trained.equalised is None else outcome.trained.equalised.of_stop,
             "seconds": outcome.seconds,
         }

@@ -27,6 +27,9 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     for lens in fall_off_figures(outcome):
         size = f"{lens['width']} x {lens['height']}"
         rows.append(("fall-off", f"corners of {size} photos get {lens['corner']:.0%} of the centre's values"))
+    for curve in response_figures(outcome):
+        size = f"{curve['width']} x {curve['height']}"
+        rows.append(("response", f"the curve of {size} photos moves values by up to {255 * curve['bend']:.0f} of 255"))
     of_stop = None if outcome.trained.equalised is None else outcome.trained.equalised.of_stop
     if of_stop is not None:
         rows.append(("EXIF", f"exposures agree with the photos: {np.exp(of_stop):.2f} times as bright a stop"))
@@ -77,6 +80,16 @@ def fall_off_figures(outcome: Outcome) -> list[dict[str, Any]]:
     return [
         {"width": width, "height": height, "coefficients": list(fall_off.coefficients), "corner": fall_off.corner}
         for (height, width), fall_off in fall_offs.items()
+    ]
+
+
+def response_figures(outcome: Outcome) -> list[dict[str, Any]]:
+    """Per size of photos the curve that they were straightened by; none where none was found."""
+    found = outcome.trained.equalised
+    responses = {} if found is None else found.responses
+    return [
+        {"width": width, "height": height, "coefficients": list(response.coefficients), "bend": response.bend}
+        for (height, width), response in responses.items()
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from neuraltexgen.fall_off import FallOff
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.geometry import invert_pose, project, transform
 from neuraltexgen.images import read_photo
 from neuraltexgen.kernels.packed import Places, look_up, pack_uv
@@ -35,7 +35,7 @@ RENDERS = 2
 SAMPLES = 2
 """Rays across a pixel of these renders: an aliased one has other features than a photo."""
 
-NO_FALL_OFF = FallOff(())
+AS_IT_IS = Correction()
 
 AROUND, BEND = 2, 0.04
 """Pixels that a place must be away from where inverse depth bends by this share."""
@@ -63,14 +63,14 @@ class Aligner:
         self._surface, self._renderer = surface, renderer
         self._texture = torch.from_numpy(np.ascontiguousarray(texture))
 
-    def align(self, view: View, far: bool = True, fall_off: FallOff = NO_FALL_OFF) -> Aligned:
+    def align(self, view: View, far: bool = True, correction: Correction = AS_IT_IS) -> Aligned:
         """Where a view stands, its lens being right and its pose wrong by a fraction of the photo's size.
 
         The pose under which photo and render agree, see `against`, is looked for from the given pose; and, if it may be
         `far` or that leads nowhere, from where features of the photo are found in renders. The better one counts.
-        `fall_off`: of its lens, which the texture has not. Raises ImageError: no photo.
+        `correction`: what the texture has not, its lens's fall-off and its camera's curve. Raises ImageError: no photo.
         """
-        photo = evened(photo_pyramid(view, LEVELS), fall_off)
+        photo = evened(photo_pyramid(view, LEVELS), correction)
         found, matches = settle(photo, view.camera, view.cam_from_world, self._shown), 0
         if far or not found.alike:
             loaded = read_photo(view.photo, upright=view.exif_upright)

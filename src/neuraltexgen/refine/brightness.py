@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
-from neuraltexgen.equalise.find import settle_exposures
+from neuraltexgen.equalise.find import TERMS, settle_exposures
 from neuraltexgen.equalise.pairs import Pairs
 from neuraltexgen.refine.looks import Looks
 
@@ -64,7 +64,7 @@ def told_brightness(
     pairs = _pairs(looks, shown, squared, known & (shown > FAINT) & (shown < BRIGHT))
     sizes = sorted(set(kinds))
     groups = np.array([sizes.index(kind) for kind in kinds], np.int64)
-    found = settle_exposures(pairs, groups, True)
+    found = settle_exposures(pairs, groups, TERMS._replace(response=0))
     gains = 1 / found.gains[:, 0]
     offsets = -found.offsets[:, 0] * gains
     return Brightness(gains, offsets - offsets.mean(), found.fall_off[groups])

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from neuraltexgen.evaluate import ViewScore, score_view
-from neuraltexgen.fall_off import Correction, FallOff
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.metrics import Score, mean_score
-from neuraltexgen.refine.align import Aligned, Aligner
+from neuraltexgen.refine.align import AS_IT_IS, Aligned, Aligner
 from neuraltexgen.refine.through_mesh import ThroughMesh
 from neuraltexgen.scene import Mesh, View
 from neuraltexgen.types import Image, Mask, Progress, no_progress
@@ -74,9 +74,8 @@ def align_views(
     Raises ImageError: a photo that can't be read.
     """
     aligner = Aligner(ThroughMesh(how.mesh), how.renderer, texture)
-    right = {name: correction.fall_off for name, correction in (corrections or {}).items()}
-    even = FallOff(())
-    found = tuple(aligner.align(v, far, right.get(v.name, even)) for v in progress(views, "align", len(views)))
+    right = corrections or {}
+    found = tuple(aligner.align(v, far, right.get(v.name, AS_IT_IS)) for v in progress(views, "align", len(views)))
     moved = tuple(v if f.pose is None else replace(v, cam_from_world=f.pose) for v, f in zip(views, found, strict=True))
     paths = prepare_views(moved, how.renderer, how.key, how.settings, how.cache, progress)
     return AlignedViews(moved, found, tuple(paths))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numba import njit
 
-from neuraltexgen.fall_off import FallOff
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.images import read_photo
 from neuraltexgen.refine.features import grey
 from neuraltexgen.scene import View
@@ -65,9 +65,10 @@ def make_pyramid(image: Float32[np.ndarray, "h w"], depth: int) -> Pyramid:
     return Pyramid(tuple(levels), first)
 
 
-def evened(pyramid: Pyramid, fall_off: FallOff) -> Pyramid:
-    """The pyramid of the photo as it would be without the lens's fall-off."""
-    levels = (level / fall_off.plane(*level.shape).numpy() for level in pyramid.levels)
+def evened(pyramid: Pyramid, correction: Correction) -> Pyramid:
+    """The pyramid of the photo as it would be, straightened and without the lens's fall-off."""
+    response, fall_off = correction.response, correction.fall_off
+    levels = (response.straight(level) / fall_off.plane(*level.shape).numpy() for level in pyramid.levels)
     return Pyramid(tuple(level.astype(np.float32) for level in levels), pyramid.first)
 
 

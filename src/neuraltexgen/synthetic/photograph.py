@@ -20,7 +20,7 @@ def photograph(scene: SyntheticScene, index: int) -> Float32[np.ndarray, "h w 3"
     """View `index` as `write_capture` stores it, before rounding.
 
     The render, with someone in it, highlights, and blurred where that is planted, times the lens's fall-off, times
-    gain, plus offset and noise, clipped to [0, 1].
+    gain, plus offset, by the camera's curve, plus noise, clipped to [0, 1].
     """
     person, blur, planted = scene.people[index], scene.blurs[index], scene.settings.planted
     surfaces = scene.surfaces if person is None else _with(scene, person)
@@ -32,10 +32,18 @@ def photograph(scene: SyntheticScene, index: int) -> Float32[np.ndarray, "h w 3"
     if planted.vignetting > 0:
         image = image * fall_off(scene.camera, planted.vignetting)[..., None]
     image = image * scene.gains[index] + scene.offsets[index]
+    if planted.response > 0:
+        image = respond(image, planted.response)
     if planted.noise > 0:
         rng = np.random.default_rng([scene.settings.seed, 7, index])
         image += planted.noise * rng.standard_normal(image.shape, np.float32)
     return np.clip(image, 0, 1)
+
+
+def respond(values: Float32[np.ndarray, "..."], bent: float) -> Float32[np.ndarray, "..."]:
+    """Values by a camera's curve, an S: dark ones get darker and bright ones brighter, 0, 1/2 and 1 stay."""
+    inside = np.clip(values, 0, 1)
+    return inside - np.float32(bent / (2 * np.pi)) * np.sin(np.float32(2 * np.pi) * inside)
 
 
 def fall_off(camera: Camera, vignetting: float) -> Float32[np.ndarray, "h w"]:

@@ -17,7 +17,7 @@ class Planted:
     `vignetting`: the share of light lost at the image's corners. `person`: the share of photos that someone walks
     through, who is not in the mesh. `blur`: the share of photos that are blurred, half of them by motion and half out
     of focus, and the mean size of that in pixels. `gloss`: how much brighter, of 1, a surface is where it mirrors a
-    light.
+    light. `response`: how far the camera's curve is bent into an S, see `photograph.respond`; at 1 its ends are flat.
     Raises ConfigError: a number out of range.
     """
 
@@ -29,6 +29,7 @@ class Planted:
     person: float = 0.0
     blur: tuple[float, float] = (0.0, 0.0)
     gloss: float = 0.0
+    response: float = 0.0
 
     def __post_init__(self) -> None:
         numbers = {"degrees": self.pose[0], "millimetres": self.pose[1], "exposure": self.exposure, "noise": self.noise}
@@ -36,7 +37,7 @@ class Planted:
             if not 0 <= value < math.inf:
                 raise ConfigError(f"planted: {name} must be a finite number of at least 0, got {value}")
         shares = {"vignetting": self.vignetting, "the share of people": self.person, "of blurred photos": self.blur[0]}
-        shares["gloss"] = self.gloss
+        shares |= {"gloss": self.gloss, "response": self.response}
         for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise ConfigError(f"planted: {name} must be in 0 to 1, got {value}")
@@ -83,6 +84,7 @@ FORMS = {
     "person": "person:SHARE",
     "blur": "blur:SHARE:PIXELS",
     "gloss": "gloss:SHARE",
+    "response": "response:SHARE",
 }
 EXAMPLES = {
     "pose": "pose:0.5:10",
@@ -93,4 +95,5 @@ EXAMPLES = {
     "person": "person:0.2",
     "blur": "blur:0.33:4",
     "gloss": "gloss:0.3",
+    "response": "response:0.4",
 }

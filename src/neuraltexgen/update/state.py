@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,10 +20,13 @@ from neuraltexgen.files import plain, whole_file
 from neuraltexgen.kernels.normal import OFFSETS, SLOTS
 from neuraltexgen.pipeline import FROM_PHOTOS, Job, Outcome
 from neuraltexgen.reconstruct.photos import holds_only_photos
+from neuraltexgen.response import Response
 from neuraltexgen.scene import Mesh, View
 from neuraltexgen.training import Trained
 from neuraltexgen.types import Mask, Progress, no_progress
 from neuraltexgen.update.restore import restored
+
+T = TypeVar("T")
 
 STATE = "state.npz"
 VERSION = 1
@@ -41,9 +44,10 @@ class RunState:
 
     `capture`: what it was made of. `job`: its settings, those in force. `fitted`, `held`: names of photos. `files`,
     `poses`: of each fitted photo its cached view's name, which is a key of all that it depends on, and its
-    `cam_from_world`. `removed`: names of photos that were taken out. `fall_offs`: height and width of photos, and what
-    is divided out of all such; `doubted`: names of photos whose bright pixels count little (`fall_off.Correction`);
-    `blurs`: of photos that are blurred; `hidden`: masks (see `views.Views`) of photos in which something was left out.
+    `cam_from_world`. `removed`: names of photos that were taken out. `fall_offs`, `responses`: height and width of
+    photos, and what is put right in all such; `doubted`: names of photos whose bright pixels count little
+    (`fall_off.Correction`); `blurs`: of photos that are blurred; `hidden`: masks (see `views.Views`) of photos in which
+    something was left out.
     Photos that come later are taken to be sharp, and whole.
     """
 
@@ -59,6 +63,7 @@ class RunState:
     figures: PhotoFigures
     kept: KeptSums
     fall_offs: tuple[tuple[int, int, FallOff], ...] = ()
+    responses: tuple[tuple[int, int, Response], ...] = ()
     doubted: tuple[str, ...] = ()
     blurs: tuple[tuple[str, float], ...] = ()
     hidden: Mapping[str, Mask] = field(default_factory=dict)
@@ -66,9 +71,12 @@ class RunState:
     def correction(self, view: View) -> Correction:
         """What is put right in a photo, fitted or new."""
         size = (view.camera.height, view.camera.width)
-        known = [fall_off for *of, fall_off in self.fall_offs if tuple(of) == size]
-        fall_off = known[0] if known else FallOff(())
-        return Correction(fall_off, view.name in self.doubted, dict(self.blurs).get(view.name, 0.0))
+        return Correction(
+            next((own for *of, own in self.fall_offs if tuple(of) == size), FallOff()),
+            next((own for *of, own in self.responses if tuple(of) == size), Response()),
+            view.name in self.doubted,
+            dict(self.blurs).get(view.name, 0.0),
+        )
 
 
 def check_job(job: Job) -> None:
@@ -126,7 +134,8 @@ def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = 
         poses=np.stack([views[i].cam_from_world for i in fitted]),
         figures=figures,
         kept=kept,
-        fall_offs=_fall_offs(trained),
+        fall_offs=_by_size({} if trained.equalised is None else trained.equalised.fall_offs),
+        responses=_by_size({} if trained.equalised is None else trained.equalised.responses),
         doubted=tuple(views[i].name for i in fitted if _correction(trained, i).doubt_bright),
         blurs=tuple((views[i].name, blur) for i in fitted if (blur := _correction(trained, i).blur) > 0),
         hidden=_hidden(trained, {views[i].name: trained.views.files[i] for i in fitted}),
@@ -145,6 +154,7 @@ def save_run(folder: Path, state: RunState) -> None:
         "pages": state.mesh.pages,
         **{name: getattr(state, name) for name in ("fitted", "held", "removed", "files")},
         "fall_offs": [(height, width, asdict(fall_off)) for height, width, fall_off in state.fall_offs],
+        "responses": [(height, width, asdict(response)) for height, width, response in state.responses],
         "doubted": state.doubted,
         "blurs": state.blurs,
         "hidden": {name: mask.shape for name, mask in state.hidden.items()},
@@ -200,6 +210,7 @@ def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.d
         **{name: tuple(words[name]) for name in ("fitted", "held", "removed", "files")},
         # States of runs before photos were put right have none of these.
         fall_offs=restored(tuple[tuple[int, int, FallOff], ...], words.get("fall_offs", [])),
+        responses=restored(tuple[tuple[int, int, Response], ...], words.get("responses", [])),
         doubted=tuple(words.get("doubted", ())),
         blurs=restored(tuple[tuple[str, float], ...], words.get("blurs", [])),
         hidden=_masks(words.get("hidden", {}), arrays.get(HIDDEN)),
@@ -220,9 +231,8 @@ def _masks(shapes: Mapping[str, Sequence[int]], bits: UInt8[np.ndarray, " n"] | 
     return masks
 
 
-def _fall_offs(trained: Trained) -> tuple[tuple[int, int, FallOff], ...]:
-    found = {} if trained.equalised is None else trained.equalised.fall_offs
-    return tuple((height, width, fall_off) for (height, width), fall_off in found.items())
+def _by_size(found: Mapping[tuple[int, int], T]) -> tuple[tuple[int, int, T], ...]:
+    return tuple((height, width, own) for (height, width), own in found.items())
 
 
 def _correction(trained: Trained, index: int) -> Correction:
