@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.response import Response
 
 
@@ -39,15 +40,14 @@ class FallOff:
 class Correction:
     """What is put right in a photo before it is fitted: it is straightened by its camera's response and the fall-off is
     divided out, so that only gain and offset are left between photo and texture; pixels count by the fall-off.
-    `doubt_bright`: what is as bright as the photo can be counts little, since others show how bright it is. `blur`: the
-    standard deviation in pixels of a photo's blur; its pixels look as far around as that reaches, and count less, since
-    they tell less.
+    `doubt_bright`: what is as bright as the photo can be counts little, since others show how bright it is. `blur`: a
+    photo's point-spread; its pixels look as far around as that reaches, and count less, since they tell less.
     """
 
     fall_off: FallOff = FallOff()
     response: Response = Response()
     doubt_bright: bool = False
-    blur: float = 0.0
+    blur: PointSpread = SHARP
 
 
 def squared_radius(height: int, width: int) -> Float[Tensor, "h w"]:

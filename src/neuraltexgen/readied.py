@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-import numpy as np
-from jaxtyping import Float32
-
-from neuraltexgen.equalise import TERMS, Equalised, Terms, corrections, find_blurs, find_exposures
+from neuraltexgen.equalise import TERMS, Equalised, Terms, corrections, find_blurs, find_exposures, find_spreads
 from neuraltexgen.fall_off import Correction
 from neuraltexgen.fit_types import Exposures
+from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.transients import Transients, find_transients
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import Views
@@ -36,13 +34,13 @@ class Readying:
 @dataclass(frozen=True, eq=False)
 class Readied:
     """All views, of which the fitted ones decided; what was found of these, None where it was not looked for. `blurs`:
-    standard deviations in pixels, see `equalise.find_blurs`.
+    point-spreads, see `equalise.find_spreads`.
     """
 
     views: Views
     equalised: Equalised | None
     transients: Transients | None
-    blurs: Float32[np.ndarray, " v"] | None = None
+    blurs: tuple[PointSpread, ...] | None = None
 
     def exposures(self) -> Exposures | None:
         """Gains and offsets of the fitted views, for `fit.Beside`."""
@@ -71,16 +69,18 @@ def ready(
     if found is not None and settings.blur:
         # Of what is left: who walks by is as blurred as they please.
         with stage("blur"):
-            blurs = find_blurs(views.subset(fitted), found.gains, progress)
+            lost = find_blurs(views.subset(fitted), found.gains, progress)
+            exposures = (found.gains, found.offsets)
+            blurs = find_spreads(views.subset(fitted), exposures, lost, settings.size, progress)
         views = _spread(views, fitted, blurs)
     return Readied(views, found, left_out, blurs)
 
 
-def _spread(views: Views, fitted: Sequence[int], blurs: Float32[np.ndarray, " v"]) -> Views:
+def _spread(views: Views, fitted: Sequence[int], blurs: Sequence[PointSpread]) -> Views:
     """The views, of which the blurred ones look as far around as their blur reaches."""
     right = dict(views.corrections)
-    for index, blur in zip(fitted, blurs.tolist(), strict=True):
-        if blur > 0:
+    for index, blur in zip(fitted, blurs, strict=True):
+        if blur != SHARP:
             path = views.files[index]
             right[path] = replace(right.get(path, Correction()), blur=blur)
     return views.correcting(right) if right != views.corrections else views

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from torch import Tensor
 
 from neuraltexgen.bands import Banding, band_bytes, fit_in_bands, least_bytes, plan_bands
@@ -33,7 +32,7 @@ from neuraltexgen.machine import (
     view_budget,
 )
 from neuraltexgen.metrics import Score, mean_score
-from neuraltexgen.point_spread import SPREAD_PLACES
+from neuraltexgen.point_spread import SPREAD_PLACES, PointSpread
 from neuraltexgen.readied import Readied, Readying, ready
 from neuraltexgen.recipes import BLURRED_PASSES, MANY, MUCH, FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
@@ -90,7 +89,7 @@ class Trained:
     `settings`: with the texture size and the solver in force. `train`, `held`: indices of the views. `seen`: texels
     that a training view sees. `scores`: of the held-out views, empty if there are none. `curve`: (pass, mean PSNR after
     the colour fit, mean sharpness) of the held-out views. `transients`: what was left out of the photos fitted.
-    `equalised`: the exposures that were found before the fit; `blurs`: of each photo fitted, in pixels.
+    `equalised`: the exposures that were found before the fit; `blurs`: the point-spread of each photo fitted.
     """
 
     settings: TrainSettings
@@ -103,7 +102,7 @@ class Trained:
     curve: tuple[tuple[int, float, float], ...]
     transients: Transients | None = None
     equalised: Equalised | None = None
-    blurs: Float32[np.ndarray, " v"] | None = None
+    blurs: tuple[PointSpread, ...] | None = None
 
     @property
     def fitted(self) -> tuple[int, ...]:
@@ -271,7 +270,11 @@ def _readying(settings: TrainSettings, views: Views, banding: Banding | None) ->
 def _with_passes(settings: TrainSettings, readied: Readied) -> TrainSettings:
     """The settings with more passes, unless somebody chose how many, where many photos are fitted as much blurred."""
     blurs = readied.blurs
-    if settings.fit.passes is not None or blurs is None or (blurs >= MUCH).sum() < MANY * len(blurs):
+    if (
+        settings.fit.passes is not None
+        or blurs is None
+        or sum(blur.sigma >= MUCH for blur in blurs) < MANY * len(blurs)
+    ):
         return settings
     return replace(settings, fit=replace(settings.fit, passes=BLURRED_PASSES))
 

@@ -31,7 +31,7 @@ from neuraltexgen.kernels.packed import (
     unpack_share,
     unpack_uv,
 )
-from neuraltexgen.point_spread import spread_samples
+from neuraltexgen.point_spread import SHARP, PointSpread, spread_samples
 from neuraltexgen.types import Mask
 
 FIELDS = ("photo", "low", "high", "seen_bits", "trust")
@@ -114,8 +114,8 @@ class FitView:
         """The view as `Correction` says: its photo as floats where it is straightened or a fall-off is divided out, its
         confidence less, and its samples those which stand for a blur.
         """
-        if correction.blur > 0:
-            return self._spread(correction.blur).corrected(replace(correction, blur=0.0))
+        if correction.blur != SHARP:
+            return self._spread(correction.blur).corrected(replace(correction, blur=SHARP))
         photo, confidence = self.colours(), self.confidence
         if correction.doubt_bright:
             clipped = (photo > BRIGHTEST).any(dim=2)
@@ -127,14 +127,14 @@ class FitView:
         straight = correction.response.straight(photo) / left[..., None]
         return replace(self, photo=straight, trust=pack_share((left * confidence).clamp(max=1)))
 
-    def _spread(self, blur: float) -> "FitView":
+    def _spread(self, blur: PointSpread) -> "FitView":
         """The view with pixels that look where a blur has gathered their light; where that is no surface, they have no
-        confidence. Squared, confidence falls with exp(-blur²).
+        confidence. Squared, confidence falls with exp(-sigma²).
         """
         fields = (self.low.numpy(), self.high.numpy(), self.seen.numpy())
         (low, high, seen), inside = spread_samples(fields, blur)
         known = torch.from_numpy(inside & seen.all(axis=2))
-        confidence = torch.where(known, math.exp(-0.5 * blur**2) * self.confidence, torch.zeros(()))
+        confidence = torch.where(known, math.exp(-0.5 * blur.sigma**2) * self.confidence, torch.zeros(()))
         places = {"low": torch.from_numpy(low), "high": torch.from_numpy(high)}
         return replace(self, **places, seen_bits=pack_bits(torch.from_numpy(seen)), trust=pack_share(confidence))
 

@@ -4,17 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 
+from blurred import photo, stored
 from neuraltexgen.equalise import find_blurs
 from neuraltexgen.equalise.blurs import SIGMAS, blurs_of, nearness, solve_losses
 from neuraltexgen.equalise.pairs import Pairs
-from neuraltexgen.kernels.sample import render
-from neuraltexgen.views import FitView, Views, pack_view, save_view
+from neuraltexgen.point_spread import PointSpread
 
-PHOTOS, HEIGHT, WIDTH, SIZE = 8, 96, 128, 512
-POWER = 0.7
+PHOTOS, POWER = 8, 0.7
 
 
 def made_up(scatter: float = 0.0) -> tuple[Pairs, np.ndarray]:
@@ -69,51 +66,18 @@ def test_nearness_is_how_much_smaller_a_photos_pixels_are_than_the_others() -> N
 
 def test_a_loss_within_the_slack_is_no_blur() -> None:
     losses = np.array([0.0, 0.0, 0.0, 0.2, 0.2])
-    found = blurs_of(losses, [photo(0, 0.0)], np.array([0.08, 0.08, 0.08, 0.08, 0.25]))
+    found = blurs_of(losses, [photo(0)], np.array([0.08, 0.08, 0.08, 0.08, 0.25]))
     assert found[3] > 0.3
     assert found[[0, 1, 2, 4]].tolist() == [0, 0, 0, 0]
-
-
-def texture() -> torch.Tensor:
-    """Detail of every size, about as much in each octave."""
-    rng = torch.Generator().manual_seed(0)
-    total = torch.zeros(1, 1, SIZE, SIZE)
-    for size in (16, 32, 64, 128, 256, 512):
-        noise = torch.randn(1, 1, size, size, generator=rng)
-        total += F.interpolate(noise, (SIZE, SIZE), mode="bicubic", align_corners=False)
-    return (0.5 + 0.06 * total[0, 0, :, :, None]).clamp(0.05, 0.95).repeat(1, 1, 3)
-
-
-def photo(number: int, sigma: float, gain: float = 1.0, wide: float = 0.35) -> FitView:
-    """A photo of a part of the texture, blurred by so many of its pixels; `wide`: the part's share of the texture."""
-    k = 4
-    y, x = torch.meshgrid(*((torch.arange(k * n) + 0.5) / (k * n) for n in (HEIGHT, WIDTH)), indexing="ij")
-    corner = torch.tensor([0.05 + 0.03 * (number % 4), 0.05 + 0.04 * (number // 4)])
-    uv = corner + wide * torch.stack((x, y * HEIGHT / WIDTH), dim=2)
-    fine = render(texture(), uv[:, :, None], torch.ones(uv.shape[:2], dtype=torch.bool)).permute(2, 0, 1)[None]
-    if sigma > 0:
-        reach = int(4 * sigma * k)
-        taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / (sigma * k)) ** 2)
-        taps = (taps / taps.sum()).repeat(3, 1, 1, 1)
-        fine = F.conv2d(F.pad(fine, (reach,) * 4, mode="replicate"), taps, groups=3)
-        fine = F.conv2d(fine, taps.transpose(2, 3), groups=3)
-    shown = gain * F.avg_pool2d(fine, k)[0].permute(1, 2, 0).contiguous()
-    middle = uv[k // 2 :: k, k // 2 :: k][:, :, None].contiguous()
-    seen = torch.ones(HEIGHT, WIDTH, 1, dtype=torch.bool)
-    return pack_view(str(number), shown, middle, seen, torch.ones(HEIGHT, WIDTH), wide / WIDTH)
-
-
-def stored(views: list[FitView], folder: Path) -> Views:
-    for view in views:
-        save_view(folder / f"{view.name}.npz", view)
-    return Views([folder / f"{view.name}.npz" for view in views], torch.device("cpu"), 1 << 30)
 
 
 @pytest.mark.parametrize("wide", [0.35, 0.5])
 def test_blurs_of_photos_come_back(wide: float, tmp_path: Path) -> None:
     planted = [0.0, 0.0, 0.7, 0.0, 1.2, 0.0, 0.5, 0.0]
     gains = np.linspace(0.7, 1.3, PHOTOS, dtype=np.float32)
-    photos = [photo(i, s, float(g), wide if i % 2 else 0.35) for i, (s, g) in enumerate(zip(planted, gains))]
+    photos = [
+        photo(i, PointSpread.even(s), float(g), wide if i % 2 else 0.35) for i, (s, g) in enumerate(zip(planted, gains))
+    ]
     found = find_blurs(stored(photos, tmp_path), np.repeat(gains[:, None], 3, axis=1))
     np.testing.assert_allclose(found, planted, atol=0.15)
     assert (found[np.array(planted) == 0] == 0).all()
@@ -121,11 +85,11 @@ def test_blurs_of_photos_come_back(wide: float, tmp_path: Path) -> None:
 
 def test_photos_that_are_alike_are_sharp(tmp_path: Path) -> None:
     ones = np.ones((PHOTOS, 3), np.float32)
-    assert (find_blurs(stored([photo(i, 0.0) for i in range(PHOTOS)], tmp_path), ones) == 0).all()
+    assert (find_blurs(stored([photo(i) for i in range(PHOTOS)], tmp_path), ones) == 0).all()
 
 
 def test_what_shares_nothing_or_shows_nothing_is_sharp(tmp_path: Path) -> None:
-    flat = photo(0, 0.0)
+    flat = photo(0)
     flat.photo.fill_(0.5)
     assert find_blurs(stored([flat], tmp_path), np.ones((1, 3), np.float32)).tolist() == [0.0]
     assert SIGMAS[0] == 0

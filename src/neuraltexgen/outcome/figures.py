@@ -9,7 +9,7 @@ import torch
 
 from neuraltexgen.explain.words import texel_figures, transient_figures
 from neuraltexgen.files import plain
-from neuraltexgen.outcome.words import exposure_rows, fall_off_figures, fitted_names, response_figures
+from neuraltexgen.outcome.words import blur_figures, exposure_rows, fall_off_figures, fitted_names, response_figures
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.refine.words import camera_figures
 
@@ -63,7 +63,7 @@ def metrics(outcome: Outcome) -> dict[str, Any]:
             "curve": [{"pass": n, "psnr_fitted": p, "sharpness": s} for n, p, s in outcome.trained.curve],
             "loss": [asdict(record) for record in outcome.trained.result.history],
             "exposure": [
-                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": weight, "blur": blur}
+                {"name": name, "gain": gain.tolist(), "offset": offset.tolist(), "weight": weight, **blur_figures(blur)}
                 for name, gain, offset, weight, blur in exposure_rows(outcome)
             ],
             "fall_off": fall_off_figures(outcome),

@@ -140,16 +140,17 @@ def _curves(outcome: Outcome) -> tuple[Curve, ...]:
 
 def _exposure_table(outcome: Outcome) -> Table:
     rows = tuple(
-        (name, *(float(g) for g in gain), *(float(o) for o in offset), weight, blur)
+        (name, *(float(g) for g in gain), *(float(o) for o in offset), weight, blur.sigma, *blur.axes, blur.angle)
         for name, gain, offset, weight, blur in exposure_rows(outcome)
     )
     channels = range(outcome.trained.result.gains.shape[1])
     names = "RGB" if len(channels) == 3 else "".join(str(i) for i in channels)
     colours = *(f"gain {names[i]}" for i in channels), *(f"offset {names[i]}" for i in channels)
-    columns = ("view", *colours, "weight", "blur")
+    columns = ("view", *colours, "weight", "blur", "most", "least", "angle")
     note = (
         "A photo shows gain x fall-off x texture + offset. Weight: how much the photo counts, by its sharpness. "
-        "Blur: its standard deviation in pixels, beside the sharpest quarter of the photos."
+        "Blur: its standard deviation in pixels beside the sharp photos, the mean and in the directions of most and "
+        "least; the angle is that of most, in degrees from the rows downwards. A moving camera blurs along its way."
     )
     return Table("Exposure per view", columns, rows, note)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from neuraltexgen.metrics import Score
 from neuraltexgen.pipeline import Outcome
+from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.refine.words import camera_rows
 
 
@@ -33,7 +34,7 @@ def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     of_stop = None if outcome.trained.equalised is None else outcome.trained.equalised.of_stop
     if of_stop is not None:
         rows.append(("EXIF", f"exposures agree with the photos: {np.exp(of_stop):.2f} times as bright a stop"))
-    blurred = sum(blur > 0 for *_, blur in exposure_rows(outcome))
+    blurred = sum(blur != SHARP for *_, blur in exposure_rows(outcome))
     if blurred:
         rows.append(("blurred", f"{blurred} of {len(fitted_names(outcome))} photos, beside the others (metrics.json)"))
     if outcome.trained.scores:
@@ -93,8 +94,14 @@ def response_figures(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float, float]]:
-    """(name, gain, offset, weight, blur) of each fitted photo; where blur was not looked for it is 0."""
+def exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float, PointSpread]]:
+    """(name, gain, offset, weight, blur) of each fitted photo; where blur was not looked for it is SHARP."""
     fitted, names, blurs = outcome.trained.result, fitted_names(outcome), outcome.trained.blurs
-    blurs = [0.0] * len(names) if blurs is None else blurs.tolist()
+    blurs = [SHARP] * len(names) if blurs is None else blurs
     return list(zip(names, fitted.gains, fitted.offsets, fitted.view_weights.tolist(), blurs, strict=True))
+
+
+def blur_figures(blur: PointSpread) -> dict[str, float]:
+    """A photo's blur: standard deviations in pixels, and the direction of the largest, see `PointSpread`."""
+    most, least = blur.axes
+    return {"blur": blur.sigma, "blur_most": most, "blur_least": least, "blur_angle": blur.angle}

@@ -19,6 +19,7 @@ from neuraltexgen.fall_off import Correction, FallOff
 from neuraltexgen.files import plain, whole_file
 from neuraltexgen.kernels.normal import OFFSETS, SLOTS
 from neuraltexgen.pipeline import FROM_PHOTOS, Job, Outcome
+from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.reconstruct.photos import holds_only_photos
 from neuraltexgen.response import Response
 from neuraltexgen.scene import Mesh, View
@@ -65,7 +66,7 @@ class RunState:
     fall_offs: tuple[tuple[int, int, FallOff], ...] = ()
     responses: tuple[tuple[int, int, Response], ...] = ()
     doubted: tuple[str, ...] = ()
-    blurs: tuple[tuple[str, float], ...] = ()
+    blurs: tuple[tuple[str, PointSpread], ...] = ()
     hidden: Mapping[str, Mask] = field(default_factory=dict)
 
     def correction(self, view: View) -> Correction:
@@ -75,7 +76,7 @@ class RunState:
             next((own for *of, own in self.fall_offs if tuple(of) == size), FallOff()),
             next((own for *of, own in self.responses if tuple(of) == size), Response()),
             view.name in self.doubted,
-            dict(self.blurs).get(view.name, 0.0),
+            dict(self.blurs).get(view.name, SHARP),
         )
 
 
@@ -137,7 +138,7 @@ def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = 
         fall_offs=_by_size({} if trained.equalised is None else trained.equalised.fall_offs),
         responses=_by_size({} if trained.equalised is None else trained.equalised.responses),
         doubted=tuple(views[i].name for i in fitted if _correction(trained, i).doubt_bright),
-        blurs=tuple((views[i].name, blur) for i in fitted if (blur := _correction(trained, i).blur) > 0),
+        blurs=tuple((views[i].name, blur) for i in fitted if (blur := _correction(trained, i).blur) != SHARP),
         hidden=_hidden(trained, {views[i].name: trained.views.files[i] for i in fitted}),
     )
     save_run(out, state)
@@ -156,7 +157,7 @@ def save_run(folder: Path, state: RunState) -> None:
         "fall_offs": [(height, width, asdict(fall_off)) for height, width, fall_off in state.fall_offs],
         "responses": [(height, width, asdict(response)) for height, width, response in state.responses],
         "doubted": state.doubted,
-        "blurs": state.blurs,
+        "blurs": [(name, asdict(blur)) for name, blur in state.blurs],
         "hidden": {name: mask.shape for name, mask in state.hidden.items()},
     }
     arrays = {name: getattr(state.mesh, name) for name in MESH} | {"poses": state.poses}
@@ -212,7 +213,7 @@ def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.d
         fall_offs=restored(tuple[tuple[int, int, FallOff], ...], words.get("fall_offs", [])),
         responses=restored(tuple[tuple[int, int, Response], ...], words.get("responses", [])),
         doubted=tuple(words.get("doubted", ())),
-        blurs=restored(tuple[tuple[str, float], ...], words.get("blurs", [])),
+        blurs=restored(tuple[tuple[str, PointSpread], ...], words.get("blurs", [])),
         hidden=_masks(words.get("hidden", {}), arrays.get(HIDDEN)),
     )
 
