@@ -41,13 +41,14 @@ class Correction:
     """What is put right in a photo before it is fitted: it is straightened by its camera's response and the fall-off is
     divided out, so that only gain and offset are left between photo and texture; pixels count by the fall-off.
     `doubt_bright`: what is as bright as the photo can be counts little, since others show how bright it is. `blur`: a
-    photo's point-spread; its pixels look as far around as that reaches, and count less, since they tell less.
+    photo's point-spread; its pixels count less, since they tell less, and look as far `around` as that reaches.
     """
 
     fall_off: FallOff = FallOff()
     response: Response = Response()
     doubt_bright: bool = False
     blur: PointSpread = SHARP
+    around: bool = True
 
 
 def squared_radius(height: int, width: int) -> Float[Tensor, "h w"]:

@@ -19,7 +19,8 @@ Stage = Callable[[str], AbstractContextManager[None]]
 class Readying:
     """`size`: the texture's, (H, W). `exposure`: find exposures among the photos, `fall_off`: and the lens's fall-off,
     `response`: and the camera's response curve.
-    `blur`: find how blurred each photo is, and let its pixels look as far around (needs `exposure`). `transients`:
+    `blur`: find how blurred each photo is, and let it count less for that (needs `exposure`); `around`: its pixels look
+    as far around, too. `transients`:
     leave out what stands in one photo alone.
     """
 
@@ -28,6 +29,7 @@ class Readying:
     fall_off: bool = True
     response: bool = True
     blur: bool = True
+    around: bool = True
     transients: bool = False
 
 
@@ -72,15 +74,15 @@ def ready(
             lost = find_blurs(views.subset(fitted), found.gains, progress)
             exposures = (found.gains, found.offsets)
             blurs = find_spreads(views.subset(fitted), exposures, lost, settings.size, progress)
-        views = _spread(views, fitted, blurs)
+        views = _blurred(views, fitted, blurs, settings.around)
     return Readied(views, found, left_out, blurs)
 
 
-def _spread(views: Views, fitted: Sequence[int], blurs: Sequence[PointSpread]) -> Views:
-    """The views, of which the blurred ones look as far around as their blur reaches."""
+def _blurred(views: Views, fitted: Sequence[int], blurs: Sequence[PointSpread], around: bool) -> Views:
+    """The views, of which the blurred ones are known to be."""
     right = dict(views.corrections)
     for index, blur in zip(fitted, blurs, strict=True):
         if blur != SHARP:
             path = views.files[index]
-            right[path] = replace(right.get(path, Correction()), blur=blur)
+            right[path] = replace(right.get(path, Correction()), blur=blur, around=around)
     return views.correcting(right) if right != views.corrections else views

@@ -59,8 +59,8 @@ class TrainSettings:
 
     `fall_off`: divide out what light a lens loses towards its corners, where the photos show it; `response`:
     straighten them by their camera's response curve, where they show one (both need `fit.exposure`).
-    `blur`: find each photo's blur, and fit it as blurred (needs Adam, `fit.exposure`, `sampling` of points, photos
-    compared at their own size, and room for the views' further places: else photos are taken to be sharp).
+    `blur`: find each photo's blur (needs `fit.exposure`, `sampling` of points, photos compared at their own size, no
+    bands), and fit it as blurred; by the direct solver, or without room for more places a pixel, it counts less.
     `transients`: leave out of each photo what the others don't show. `final_fit`: fit once more on all views after
     scoring, and keep that. `style`: go on towards the style of a picture after that. `memory`: GiB to keep within, None
     for half the machine's. `sampling`: what a sample looks up, a point or the patch that it stands for (by Adam, whole
@@ -249,20 +249,18 @@ class _Watch:
 
 
 def _readying(settings: TrainSettings, views: Views, banding: Banding | None) -> Readying:
-    """What is to be found before the fit; blur only where views whose pixels look at more places serve.
-
-    The direct solver's stencil takes such a pixel's places to be nearer than they are, and its texture gets worse.
+    """What is to be found before the fit. Pixels of blurred photos look around only where the memory allows it, and not
+    with the direct solver: its stencil takes their places to be nearer than they are, and its texture gets worse.
     """
     plain = settings.sampling == "bilinear" and settings.fit.compare_at == "photo" and banding is None
-    plain = plain and settings.fit.solver != "direct"
     wider = max(0, SPREAD_PLACES // views[0].samples - 1) * MOVING * max(path.stat().st_size for path in views.files)
-    blur = settings.blur and plain and views.budget >= wider
     return Readying(
         settings.fit.texture.size,
         settings.fit.exposure,
         settings.fall_off,
         settings.response,
-        blur,
+        settings.blur and plain,
+        settings.fit.solver != "direct" and views.budget >= wider,
         settings.transients,
     )
 

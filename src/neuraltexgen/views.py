@@ -115,7 +115,7 @@ class FitView:
         confidence less, and its samples those which stand for a blur.
         """
         if correction.blur != SHARP:
-            return self._spread(correction.blur).corrected(replace(correction, blur=SHARP))
+            return self._blurred(correction.blur, correction.around).corrected(replace(correction, blur=SHARP))
         photo, confidence = self.colours(), self.confidence
         if correction.doubt_bright:
             clipped = (photo > BRIGHTEST).any(dim=2)
@@ -127,16 +127,21 @@ class FitView:
         straight = correction.response.straight(photo) / left[..., None]
         return replace(self, photo=straight, trust=pack_share((left * confidence).clamp(max=1)))
 
-    def _spread(self, blur: PointSpread) -> "FitView":
+    def _blurred(self, blur: PointSpread, around: bool) -> "FitView":
+        """The view with less confidence, which, squared, falls with exp(-sigma²), and with pixels that look around."""
+        view = self._looking_around(blur) if around else self
+        return replace(view, trust=pack_share(math.exp(-0.5 * blur.sigma**2) * view.confidence))
+
+    def _looking_around(self, blur: PointSpread) -> "FitView":
         """The view with pixels that look where a blur has gathered their light; where that is no surface, they have no
-        confidence. Squared, confidence falls with exp(-sigma²).
+        confidence.
         """
         fields = (self.low.numpy(), self.high.numpy(), self.seen.numpy())
         (low, high, seen), inside = spread_samples(fields, blur)
         known = torch.from_numpy(inside & seen.all(axis=2))
-        confidence = torch.where(known, math.exp(-0.5 * blur.sigma**2) * self.confidence, torch.zeros(()))
         places = {"low": torch.from_numpy(low), "high": torch.from_numpy(high)}
-        return replace(self, **places, seen_bits=pack_bits(torch.from_numpy(seen)), trust=pack_share(confidence))
+        trust = torch.where(known, self.trust, torch.zeros_like(self.trust))
+        return replace(self, **places, seen_bits=pack_bits(torch.from_numpy(seen)), trust=trust)
 
     @property
     def nbytes(self) -> int:

@@ -116,7 +116,7 @@ class Fitting:
     response: bool = True
     """Straighten the photos by their camera's response curve, where they show one; only with exposures."""
     blur: bool = True
-    """Find out how blurred each photo is, and fit it as blurred; only by Adam, and with exposures."""
+    """Find out how blurred each photo is; fit it as blurred (by Adam), or let it count less. Only with exposures."""
     sharpness_power: float | None = None
     """How strongly sharper photos count more; 0 is off."""
     seam_weight: float | None = None

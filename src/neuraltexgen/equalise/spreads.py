@@ -28,15 +28,15 @@ from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import FitView, Views
 
-FEWEST = 6
+FEWEST = 8
 """Sharp photos without which there is nothing to compare with."""
 
 COVERED = 0.05
 """Share of a photo's pixels that sharp photos must show, too."""
 
-LEAST = 0.5
-"""Standard deviation in pixels, in the direction in which it is largest, from which on a photo is blurred: sharp ones
-scatter by about half of that."""
+LEAST, OUTLYING = 0.5, 5.0
+"""Standard deviation in pixels, in the direction in which it is largest, from which on a photo is blurred; if gradients
+took it to be sharp, by so many median absolute deviations its variance must lie above those of the sharp ones, too."""
 
 WIDEST = 4.0
 """The largest standard deviation that is told, in pixels."""
@@ -84,8 +84,11 @@ def find_spreads(
     found = dict(_compared(views, exposures, blurs, size, progress))
     own = np.array([(found[index].wide.mean(), found[index].flat.mean()) for index in sharp if index in found])
     usual = np.median(own, axis=0) if len(own) else np.zeros(2)
-    for index, beside in found.items():
-        result[index] = _told(np.minimum(beside.wide - usual[0], beside.flat - usual[1]), beside.axes)
+    variances = {index: np.minimum(own.wide - usual[0], own.flat - usual[1]) for index, own in found.items()}
+    largest = np.array([variances[index].max() for index in sharp if index in found])
+    for index, own in variances.items():
+        least = LEAST**2 if blurs[index] > 0 else max(LEAST**2, _outlying(largest))
+        result[index] = _told(own, found[index].axes) if own.max() >= least else SHARP
     return tuple(result)
 
 
@@ -224,10 +227,14 @@ def _smoothed(plane: Plane, covariance: Float64[np.ndarray, "2 2"]) -> Plane:
     return torch.fft.irfft2(torch.fft.rfft2(plane) * torch.exp(-2 * np.pi**2 * form), s=(height, width))
 
 
+def _outlying(values: Float64[np.ndarray, " n"]) -> float:
+    """What is so large beside the others that it is none of them."""
+    middle = float(np.median(values))
+    return middle + OUTLYING * float(np.median(np.abs(values - middle)))
+
+
 def _told(variances: Float64[np.ndarray, " 2"], axes: Float64[np.ndarray, "2 2"]) -> PointSpread:
-    """The point-spread of variances along axes, SHARP for what photos scatter by."""
-    if variances.max() < LEAST**2:
-        return SHARP
+    """The point-spread of variances along axes, those that are negative being 0."""
     kept = axes @ np.diag(variances.clip(0.0, WIDEST**2)) @ axes.T
     return PointSpread(float(kept[0, 0]), float(kept[0, 1]), float(kept[1, 1]))
 

@@ -77,6 +77,7 @@ class RunState:
             next((own for *of, own in self.responses if tuple(of) == size), Response()),
             view.name in self.doubted,
             dict(self.blurs).get(view.name, SHARP),
+            around=False,
         )
 
 
