@@ -135,6 +135,7 @@ COMPONENTS: dict[str, Change] = {
     "no response curve": _train(response=False),
     "no confidence": _views(confidence=None),
     "no sharpness weights": _fit(sharpness_power=0.0),
+    "no blur": _train(blur=False),
     "no seam tie": _fit(seam_weight=0.0),
     "one sample a pixel": _views(samples=1),
     "Adam": _fit(solver="adam"),
