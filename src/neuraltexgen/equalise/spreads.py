@@ -47,11 +47,14 @@ SMOOTHED = 0.8
 APART = 4
 """Pixels that a compared one stays away from those that can't be compared."""
 
-MOST = 200_000
+MOST = 40_000
 """Pixels of a photo that are compared, at the most, evenly spread."""
 
 TURNS, REWEIGHTED = 4, 4
-"""Turns of smoothing and solving, and of reweighting in each."""
+"""Turns of smoothing and solving, at the most, and of reweighting in each."""
+
+SETTLED = 0.02
+"""Square pixels: a turn that changes a covariance by less is the last."""
 
 FLATTENED = 0.5
 """Variance in square pixels by which gradients are flattened, at the least, to see what that takes from them."""
@@ -62,6 +65,7 @@ where pixels tell nothing."""
 
 Plane = Float[Tensor, "h w"]
 Known = Bool[Tensor, "h w"]
+Columns = Float[Tensor, "n 7"]
 
 
 @one_torch_thread()
@@ -106,51 +110,70 @@ def spread_between(sharp: Plane, photo: Plane, known: Known, sigma: float = 0.0)
     """By which Gaussian a render must be blurred to be like the photo where that is `known`. They may differ by a
     little of exposure and a shift. `sigma`: a first guess of its standard deviation.
     """
-    away = F.max_pool2d((~known).float()[None, None], 2 * APART + 1, stride=1, padding=APART)[0, 0] == 0
-    chosen = away.flatten().nonzero()[:, 0]
-    chosen = chosen[:: max(1, len(chosen) // MOST)]
+    chosen = _comparable(known)
     covariance = sigma**2 * np.eye(2)
     if len(chosen) == 0:
         return Beside(np.diag(covariance), np.diag(covariance), np.eye(2))
     usual = photo[known].mean()
-    sharp, photo = (torch.where(known, plane, usual) for plane in (sharp, photo))
-    wanted = _smoothed(photo, SMOOTHED**2 * np.eye(2)).flatten()[chosen]
+    render, pictured = (_Spectrum(torch.where(known, plane, usual)) for plane in (sharp, photo))
+    even = SMOOTHED**2 * np.eye(2)
+    shown = _derivatives(pictured.smoothed(even), chosen)
     for _ in range(TURNS):
-        blurred = _smoothed(sharp, covariance + SMOOTHED**2 * np.eye(2))
-        columns = torch.stack([plane.flatten()[chosen] for plane in _derivatives(blurred)], dim=1).double()
-        left = wanted.double() - columns[:, 1]
-        xx, xy, yy = _solved(columns, left)[-3:]
+        columns = _derivatives(render.smoothed(covariance + even), chosen)
+        xx, xy, yy = _solved(columns, shown[:, 1] - columns[:, 1])[-3:]
+        before = covariance
         covariance = _bounded(covariance + np.array([[xx, xy], [xy, yy]]), -0.8 * SMOOTHED**2, WIDEST**2)
+        if np.abs(covariance - before).max() < SETTLED:
+            break
     wide, axes = np.linalg.eigh(covariance)
-    flat = []
-    for most, axis in zip(wide, axes.T):
-        along = np.outer(axis, axis)
-        flat.append(_flatness(sharp, photo, chosen, axis, covariance - most * along, max(float(most), FLATTENED)))
+    flat = [_flatness(render, shown, chosen, (wide, axes), number) for number in range(2)]
     return Beside(wide, np.array(flat), axes)
 
 
+class _Spectrum:
+    """A plane that is blurred by several Gaussians; its opposite borders touch."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._shape = plane.shape
+        self._spectrum = torch.fft.rfft2(plane)
+        self._x = torch.fft.rfftfreq(plane.shape[1], device=plane.device)
+        self._y = torch.fft.fftfreq(plane.shape[0], device=plane.device)[:, None]
+
+    def smoothed(self, covariance: Float64[np.ndarray, "2 2"]) -> Plane:
+        (xx, xy), (_, yy) = covariance.tolist()
+        form = xx * self._x**2 + 2 * xy * self._x * self._y + yy * self._y**2
+        return torch.fft.irfft2(self._spectrum * torch.exp(-2 * np.pi**2 * form), s=self._shape)
+
+
+def _comparable(known: Known) -> Int64[Tensor, " n"]:
+    """Numbers of pixels that are away from all that is not known, and from the border; not all of them, if many."""
+    padded = F.pad((~known).float()[None, None], (APART,) * 4, value=1.0)
+    chosen = (F.max_pool2d(padded, 2 * APART + 1, stride=1)[0, 0] == 0).flatten().nonzero()[:, 0]
+    return chosen[:: max(1, len(chosen) // MOST)]
+
+
 def _flatness(
-    sharp: Plane,
-    photo: Plane,
+    render: _Spectrum,
+    shown: Columns,
     chosen: Int64[Tensor, " n"],
-    axis: Float64[np.ndarray, " 2"],
-    across: Float64[np.ndarray, "2 2"],
-    guess: float,
+    spread: tuple[Float64[np.ndarray, " 2"], Float64[np.ndarray, "2 2"]],
+    number: int,
 ) -> float:
-    """By which variance along an axis a render must be blurred, beside its blur `across`, for gradients along the axis
-    to be the photo's on average. `guess`: about how much.
+    """By which variance along an axis a render must be blurred, beside its blur along the other axis, for gradients
+    along it to be the photo's on average. `shown`: the photo's derivatives. `spread`: variances and axes, about.
     """
-    even = SMOOTHED**2 * np.eye(2)
-    both = across + guess * np.outer(axis, axis)
-    compared = (sharp, even + across), (sharp, even + both), (photo, even)
-    before, after, shown = (_steepness(_smoothed(plane, blur), chosen, axis) for plane, blur in compared)
-    return guess * (before - shown) / max(before - after, 1e-3)
+    wide, axes = spread
+    axis, across = axes[:, number], axes[:, 1 - number]
+    guess = max(float(wide[number]), FLATTENED)
+    other = SMOOTHED**2 * np.eye(2) + wide[1 - number] * np.outer(across, across)
+    blurs = other, other + guess * np.outer(axis, axis)
+    before, after = (_steepness(_derivatives(render.smoothed(blur), chosen), axis) for blur in blurs)
+    return guess * (before - _steepness(shown, axis)) / max(before - after, 1e-3)
 
 
-def _steepness(plane: Plane, chosen: Int64[Tensor, " n"], axis: Float64[np.ndarray, " 2"]) -> float:
+def _steepness(columns: Columns, axis: Float64[np.ndarray, " 2"]) -> float:
     """The log of the mean squared derivative along an axis."""
-    _, _, across, down, *_ = _derivatives(plane)
-    slopes = (axis[0] * across + axis[1] * down).flatten()[chosen]
+    slopes = axis[0] * columns[:, 2] + axis[1] * columns[:, 3]
     return float(slopes.square().mean().clamp(min=1e-12).log())
 
 
@@ -195,16 +218,20 @@ def _texture(
     return texture, (looks > 0).float()[..., None].expand_as(texture).contiguous()
 
 
-def _derivatives(plane: Plane) -> tuple[Plane, ...]:
-    """1, the plane, both first derivatives, and by what it grows with xx, xy and yy of a covariance."""
-    right, left, down, up = plane.roll(-1, 1), plane.roll(1, 1), plane.roll(-1, 0), plane.roll(1, 0)
-    across = (right - left) / 2
-    mixed = (across.roll(-1, 0) - across.roll(1, 0)) / 2
-    second = (right + left - 2 * plane) / 2, mixed, (down + up - 2 * plane) / 2
-    return torch.ones_like(plane), plane, across, (down - up) / 2, *second
+def _derivatives(plane: Plane, chosen: Int64[Tensor, " n"]) -> Columns:
+    """Of chosen pixels: 1, their values, both first derivatives, and by what they grow with a covariance's xx, xy, yy."""
+    values, width = plane.flatten(), plane.shape[1]
+
+    def at(down: int, right: int) -> Float[Tensor, " n"]:
+        return values[chosen + (down * width + right)].double()
+
+    middle, right, left, down, up = at(0, 0), at(0, 1), at(0, -1), at(1, 0), at(-1, 0)
+    mixed = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
+    second = (right + left - 2 * middle) / 2, mixed, (down + up - 2 * middle) / 2
+    return torch.stack((torch.ones_like(middle), middle, (right - left) / 2, (down - up) / 2, *second), dim=1)
 
 
-def _solved(columns: Float[Tensor, "n 7"], left: Float[Tensor, " n"]) -> Float64[np.ndarray, " 7"]:
+def _solved(columns: Columns, left: Float[Tensor, " n"]) -> Float64[np.ndarray, " 7"]:
     """Coefficients at which the columns explain what is left, whatever a minority shows; the last three near 0."""
     weight, unknowns = torch.ones_like(left), torch.zeros(7, dtype=left.dtype, device=left.device)
     prior = torch.tensor([0.0] * 4 + [PRIOR**-2] * 3, dtype=left.dtype, device=left.device)
@@ -216,15 +243,6 @@ def _solved(columns: Float[Tensor, "n 7"], left: Float[Tensor, " n"]) -> Float64
         matrix = columns.T @ weighted + torch.diag(prior + 1e-9)
         unknowns = torch.linalg.solve(matrix, weighted.T @ left)
     return unknowns.cpu().numpy()
-
-
-def _smoothed(plane: Plane, covariance: Float64[np.ndarray, "2 2"]) -> Plane:
-    """The plane blurred by a Gaussian; its opposite borders touch."""
-    height, width = plane.shape
-    x = torch.fft.rfftfreq(width, device=plane.device)
-    y = torch.fft.fftfreq(height, device=plane.device)[:, None]
-    form = covariance[0, 0] * x**2 + 2 * covariance[0, 1] * x * y + covariance[1, 1] * y**2
-    return torch.fft.irfft2(torch.fft.rfft2(plane) * torch.exp(-2 * np.pi**2 * form), s=(height, width))
 
 
 def _outlying(values: Float64[np.ndarray, " n"]) -> float:
