@@ -219,7 +219,7 @@ def _texture(
 
 
 def _derivatives(plane: Plane, chosen: Int64[Tensor, " n"]) -> Columns:
-    """Of chosen pixels: 1, their values, both first derivatives, and by what they grow with a covariance's xx, xy, yy."""
+    """Of chosen pixels: 1, their values, both first derivatives, and how they grow with a covariance's xx, xy, yy."""
     values, width = plane.flatten(), plane.shape[1]
 
     def at(down: int, right: int) -> Float[Tensor, " n"]:
