@@ -28,8 +28,9 @@ from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.views import FitView, Views
 
-FEWEST = 8
-"""Sharp photos without which there is nothing to compare with."""
+FEWEST = 12
+"""Sharp photos without which a mean of half of them is too poor to compare with, and what only blurred photos show too
+much of the surface: sharpening that brings out noise."""
 
 COVERED = 0.05
 """Share of a photo's pixels that sharp photos must show, too."""
