@@ -96,5 +96,12 @@ def fit_refined(
         there = [moved.get(i, path) for i, path in enumerate(paths)]
         final = replace(first, holdout="none", style=train.style)
         last = train_and_score(there, names, final, cache / "final", how.mesh, progress, clock)
-        trained = replace(trained, settings=replace(trained.settings, style=train.style), result=last.result)
+        trained = replace(
+            trained,
+            settings=replace(trained.settings, style=train.style),
+            result=last.result,
+            transients=last.transients,
+            equalised=last.equalised,
+            blurs=last.blurs,
+        )
     return trained, aligned
