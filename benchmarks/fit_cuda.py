@@ -22,11 +22,12 @@ from benchmarks.common import RESULTS, provenance
 from benchmarks.fit_step import BETAS, LOSSES, RATE, REGULARISER, TEXTURE, Plain, check, made_up, now, peak
 from neuraltexgen.fit import _Run, fit
 from neuraltexgen.fit_types import Beside
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.packed import Places, look_up
 from neuraltexgen.kernels.photometric import Stack, photometric_pass
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import PyramidTexture, TextureSettings
-from neuraltexgen.views import FitView, Views, pack_bits
+from neuraltexgen.views import Views, pack_bits
 
 NOISE = 0.02
 """Of a photo's colours."""

@@ -26,7 +26,8 @@ from neuraltexgen.losses import NetworkSettings, needs_network
 from neuraltexgen.losses.vgg.heads import LPIPS_CHANNELS
 from neuraltexgen.losses.vgg.weights import FEATURE_INDICES
 from neuraltexgen.recipes import FitSettings
-from neuraltexgen.training import TrainSettings, train_and_score
+from neuraltexgen.training import train_and_score
+from neuraltexgen.training_settings import TrainSettings
 
 TEXTURE, PASSES, HOLDOUT = 1024, 10, "8"
 CROP = (24, 20, 120, 100)

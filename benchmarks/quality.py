@@ -52,7 +52,7 @@ def run(capture: Path, published: bool) -> dict[str, Any]:
     """One whole `texture` job in this process."""
     from neuraltexgen.pipeline import Job, texture_capture
     from neuraltexgen.recipes import PUBLISHED, FitSettings
-    from neuraltexgen.training import TrainSettings
+    from neuraltexgen.training_settings import TrainSettings
 
     size, listed = SIZES.get(capture.name), capture / "heldout.txt"
     holdout = str(listed) if listed.exists() else "8"

@@ -25,7 +25,8 @@ from neuraltexgen.pipeline import mesh_key, unwrapped
 from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.scene import Mesh, Scene
-from neuraltexgen.training import TrainSettings, train_and_score
+from neuraltexgen.training import train_and_score
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.types import no_progress
 from neuraltexgen.unwrap import UnwrapSettings
 from neuraltexgen.uvmap.render import make_renderer

@@ -18,10 +18,11 @@ import torch
 
 from benchmarks.common import RESULTS, provenance
 from neuraltexgen.fit import fit
+from neuraltexgen.fit_view import pack_view
 from neuraltexgen.machine import GIB, fit_peak, view_budget
 from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import Views, pack_view, save_view
+from neuraltexgen.views import Views, save_view
 
 HEIGHT, WIDTH, SAMPLES, TEXTURE = 512, 640, 1, 2048
 

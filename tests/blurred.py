@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from neuraltexgen.fit_view import FitView, pack_view
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.point_spread import SHARP, PointSpread
-from neuraltexgen.views import FitView, Views, pack_view, save_view
+from neuraltexgen.views import Views, save_view
 
 HEIGHT, WIDTH, SIZE = 96, 128, 512
 FINE = 4

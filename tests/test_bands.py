@@ -13,6 +13,7 @@ from neuraltexgen.bands import Banding, band_bytes, band_tie, enlarged, fit_in_b
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.fit import fit
 from neuraltexgen.fit_types import Beside, FitResult
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.machine import BASELINE, GIB
 from neuraltexgen.pipeline import mesh_key
@@ -21,11 +22,12 @@ from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.scene import Mesh
 from neuraltexgen.seam_tie import SeamTie, find_seam_tie
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.training import TrainSettings, train_and_score
+from neuraltexgen.training import train_and_score
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, prepare_views
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import Views
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,7 +15,7 @@ from neuraltexgen.metrics import mean_score
 from neuraltexgen.pipeline import Job, Outcome, texture_capture
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.response import Response
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training_settings import TrainSettings
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,13 @@ from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError, LossError
 from neuraltexgen.fit import fit
 from neuraltexgen.fit_types import Beside, FitResult, PassRecord
+from neuraltexgen.fit_view import FitView, enlarge_photo, pack_view
 from neuraltexgen.kernels.packed import pack_share
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import FitView, Views, enlarge_photo, pack_view, save_view
+from neuraltexgen.views import Views, save_view
 
 CPU = torch.device("cpu")
 SIZE, HEIGHT, WIDTH, SAMPLES = 64, 40, 48, 4

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import torch
 
+from neuraltexgen.fit_view import pack_view
 from neuraltexgen.kernels.packed import scatter_trust
 from neuraltexgen.looked import looked_texels
-from neuraltexgen.views import Views, pack_view, save_view
+from neuraltexgen.views import Views, save_view
 
 CPU = torch.device("cpu")
 

@@ -11,14 +11,16 @@ from torch import Tensor
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import score_view
 from neuraltexgen.fit import fit
+from neuraltexgen.fit_view import FitView, pack_view
 from neuraltexgen.kernels.packed import look_up
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.lookups import TAPS, render_view, scatter_view
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.training import TrainSettings, train_and_score
-from neuraltexgen.views import FitView, Views, pack_view, save_view
+from neuraltexgen.training import train_and_score
+from neuraltexgen.training_settings import TrainSettings
+from neuraltexgen.views import Views, save_view
 
 CPU = torch.device("cpu")
 SIZE, SIDE, FINE = 64, 20, 8

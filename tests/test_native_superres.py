@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neuraltexgen.fit import fit
+from neuraltexgen.fit_view import pack_view
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import Views, pack_view, save_view
+from neuraltexgen.views import Views, save_view
 
 TEXELS, PIXELS, STEPS = 64, 28, 192
 """Along each side of the texture and of a photo. A photo's pixel is about two texels wide."""

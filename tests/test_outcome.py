@@ -13,7 +13,7 @@ from neuraltexgen.pipeline import Job, Outcome, texture_capture
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.report import Table
 from neuraltexgen.scene import LeftOut
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training_settings import TrainSettings
 
 
 @pytest.fixture(scope="module")

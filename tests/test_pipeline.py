@@ -19,7 +19,7 @@ from neuraltexgen.pipeline import Job, Outcome, texture_capture, texture_scene, 
 from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.scene import Mesh
-from neuraltexgen.training import TrainSettings, automatic_size
+from neuraltexgen.training_settings import TrainSettings, automatic_size
 from neuraltexgen.unwrap import UnwrapSettings
 from neuraltexgen.uvmap.raycast import RayCaster
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from neuraltexgen.fall_off import Correction
+from neuraltexgen.fit_view import FitView, pack_view
 from neuraltexgen.point_spread import SHARP, SPREAD_PLACES, PointSpread, spread_offsets, spread_samples
-from neuraltexgen.views import FitView, pack_view
 
 HEIGHT, WIDTH = 24, 30
 

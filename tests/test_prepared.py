@@ -14,7 +14,7 @@ from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture, read_prepared
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.scene import Mesh, Scene
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.exr import read_uv
 from neuraltexgen.uvmap.raycast import RayCaster

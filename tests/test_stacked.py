@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from interpreted import interpreted, needs_triton
-from neuraltexgen.views import Views, load_view, pack_view, save_view
+from neuraltexgen.fit_view import pack_view
+from neuraltexgen.views import Views, load_view, save_view
 
 PROGRAM = """
 import sys

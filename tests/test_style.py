@@ -16,12 +16,13 @@ from networks import filters, plain_features
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.fit import fit
 from neuraltexgen.fit_types import FitResult, PassRecord
+from neuraltexgen.fit_view import FitView, pack_view
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.losses import NetworkMemory, NetworkSettings, objective, parse_losses
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings, balanced_losses, stylise
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import FitView, Views, pack_view, save_view
+from neuraltexgen.views import Views, save_view
 
 CPU = torch.device("cpu")
 SIZE, HEIGHT, WIDTH = 64, 48, 64

@@ -10,11 +10,13 @@ from PIL import Image as Pillow
 import neuraltexgen.training as training_module
 from neuraltexgen.errors import ConfigError, NeuralTexGenError
 from neuraltexgen.fit_types import FitResult
+from neuraltexgen.fit_view import pack_view
 from neuraltexgen.losses import NetworkSettings
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.style import StyleSettings
-from neuraltexgen.training import TrainSettings, exposure_bytes, train_and_score
-from neuraltexgen.views import pack_view, save_view
+from neuraltexgen.training import train_and_score
+from neuraltexgen.training_settings import TrainSettings, exposure_bytes
+from neuraltexgen.views import save_view
 
 
 class Fitted(Exception):

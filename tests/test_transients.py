@@ -9,11 +9,12 @@ import torch
 
 from neuraltexgen.direct import solve
 from neuraltexgen.equalise import Terms, find_exposures
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.sample import render
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
 from neuraltexgen.transients import Transients, find_transients, patches
-from neuraltexgen.views import FitView, Views, spread_mask
+from neuraltexgen.views import Views, spread_mask
 from test_fit import HEIGHT, SIZE, WIDTH, held_out_psnr, make_view, store
 
 pytestmark = pytest.mark.usefixtures("one_thread")

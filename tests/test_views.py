@@ -13,6 +13,7 @@ from egl_here import needs_egl
 from neuraltexgen import view_cache
 from neuraltexgen.errors import FitError, ImageError
 from neuraltexgen.evaluate import scored_pixels, seen_texels
+from neuraltexgen.fit_view import FIELDS, FitView
 from neuraltexgen.geometry import pixel_rays
 from neuraltexgen.images import write_exr
 from neuraltexgen.kernels.sample import render
@@ -21,7 +22,7 @@ from neuraltexgen.scene import DepthMap, Mesh, PreparedView, View
 from neuraltexgen.uvmap.raycast import RayCaster
 from neuraltexgen.uvmap.render import make_renderer
 from neuraltexgen.view_cache import ViewSettings, depth_notes, prepare_folder, prepare_views
-from neuraltexgen.views import FIELDS, FitView, Views, load_view
+from neuraltexgen.views import Views, load_view
 from neuraltexgen.visibility import ConfidenceSettings
 from planes import CAMERAS, HEIGHT, WIDTH, Plane, pose
 

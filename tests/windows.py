@@ -7,8 +7,9 @@ import torch
 
 from neuraltexgen.equalise.pairs import Pairs
 from neuraltexgen.fall_off import FallOff
+from neuraltexgen.fit_view import FitView, pack_view
 from neuraltexgen.kernels.sample import render
-from neuraltexgen.views import FitView, Views, pack_view, save_view
+from neuraltexgen.views import Views, save_view
 
 HEIGHT, WIDTH, SIZE = 48, 64, 128
 PHOTOS = 8

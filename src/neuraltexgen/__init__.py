@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neuraltexgen.scene import Camera, DepthMap, Mesh, Scene, View
     from neuraltexgen.style import StyleSettings
     from neuraltexgen.texture import TextureSettings
-    from neuraltexgen.training import TrainSettings
+    from neuraltexgen.training_settings import TrainSettings
     from neuraltexgen.unwrap import UnwrapSettings
     from neuraltexgen.uvmap.raycast import RayCaster
     from neuraltexgen.uvmap.render import make_renderer
@@ -87,7 +87,7 @@ _MODULES = {
     "Scene": "scene",
     "StyleSettings": "style",
     "TextureSettings": "texture",
-    "TrainSettings": "training",
+    "TrainSettings": "training_settings",
     "UnwrapSettings": "unwrap",
     "View": "scene",
     "ViewSettings": "view_cache",

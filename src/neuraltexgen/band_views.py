@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
+from neuraltexgen.fit_view import FitView, pack_view
 from neuraltexgen.kernels.sample import render
-from neuraltexgen.views import FitView, Views, pack_view
+from neuraltexgen.views import Views
 
 LEAST_GAIN = 0.05
 """Of a view whose photo is next to black: what it tells of a texture is next to nothing."""

@@ -12,7 +12,8 @@ from neuraltexgen.pipeline import Job, Outcome, texture_capture, texture_scene
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.report import Table
 from neuraltexgen.synthetic import SyntheticScene, SyntheticSettings, make_scene, write_capture
-from neuraltexgen.training import Clock, TrainSettings
+from neuraltexgen.training import Clock
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.types import Progress, no_progress
 from neuraltexgen.uvmap.atlas import rasterise_atlas, texel_positions
 from neuraltexgen.view_cache import ViewSettings

@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from neuraltexgen.colour import fit_colour
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.packed import scatter
 from neuraltexgen.lookups import render_view
 from neuraltexgen.machine import one_torch_thread
 from neuraltexgen.metrics import Score, quick_figures, score
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import Views
 
 ROWS = 1024
 """Rows that are worked on at a time: what is computed on the way is several times as large."""

@@ -16,6 +16,7 @@ from neuraltexgen.descent import PyramidDescent
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
 from neuraltexgen.fit_types import Beside, FitResult, PassRecord
+from neuraltexgen.fit_view import FitView, enlarge_photo
 from neuraltexgen.kernels.packed import Scratch, on_cuda
 from neuraltexgen.kernels.photometric import Colour, Target, block_means, compare
 from neuraltexgen.looked import blocks_to_step, looked_texels
@@ -28,7 +29,7 @@ from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.stacked import Plan, StackedViews
 from neuraltexgen.texture import PyramidTexture
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views, enlarge_photo
+from neuraltexgen.views import Views
 
 CHECKPOINT_SECONDS = 30.0
 """A run that is killed loses at most this much work, and a pass."""

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.packed import Places
-from neuraltexgen.views import FitView
 
 COARSE = 120
 """Pixels along a photo's shorter side that are enough, about; every STRIDES'th is taken."""

@@ -7,9 +7,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from neuraltexgen.errors import FitError
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.footprint import Footprints, look_up_footprints, sample_steps, scatter_footprints
 from neuraltexgen.kernels.packed import Places, Scratch, look_up, scatter
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import Views
 
 Sampling = Literal["bilinear", "mip", "anisotropic"]
 

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.colour import ViewColours
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.glimpses import Glimpse
 from neuraltexgen.kernels.packed import Scratch, scatter, unpack_share
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, compare
-from neuraltexgen.views import FitView
 
 LEAST_SQUARE = 1e-4
 """Of a gain: a photo that is next to black says next to nothing."""

@@ -25,7 +25,8 @@ from neuraltexgen.refine import AlignedScores, Preparing, RefinedCameras, Warpin
 from neuraltexgen.scene import Mesh, Scene
 from neuraltexgen.seam_tie import find_seam_tie
 from neuraltexgen.style import check
-from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
+from neuraltexgen.training import Clock, Trained, train_and_score
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.unwrap import UnwrapFigures, UnwrapSettings, choose_method, measure, unwrap
 from neuraltexgen.uvmap.atlas import coverage

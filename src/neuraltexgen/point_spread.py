@@ -76,8 +76,8 @@ def spread_samples(
 
 @lru_cache(maxsize=1024)
 def spread_offsets(spread: PointSpread, k: int) -> Int64[np.ndarray, "n 2"]:
-    """Which samples of a grid of k x k a pixel stand for a pixel's area, blurred so: rows and columns from
-    the pixel's own first sample. Nearest ones first.
+    """Which samples of a grid of k x k a pixel stand for a pixel's area, blurred so: rows and columns from the pixel's
+    own first sample, nearest ones first.
 
     They count alike and may repeat. Of sets that are symmetric about the pixel's middle, the one is looked for whose
     frequency response is nearest to the Gaussian's: pair by pair, and then by exchanging pairs.

@@ -17,7 +17,8 @@ from neuraltexgen.meshes import read_mesh, write_mesh
 from neuraltexgen.pipeline import FILL_WEIGHT
 from neuraltexgen.readers import read_prepared
 from neuraltexgen.scene import Mesh, Scene, View
-from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
+from neuraltexgen.training import Clock, Trained, train_and_score
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.types import Image, Progress, no_progress
 from neuraltexgen.uvmap.exr import write_uv_map
 from neuraltexgen.uvmap.render import make_renderer

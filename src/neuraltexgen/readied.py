@@ -18,10 +18,9 @@ Stage = Callable[[str], AbstractContextManager[None]]
 @dataclass(frozen=True)
 class Readying:
     """`size`: the texture's, (H, W). `exposure`: find exposures among the photos, `fall_off`: and the lens's fall-off,
-    `response`: and the camera's response curve.
-    `blur`: find how blurred each photo is, and let it count less for that (needs `exposure`); `around`: its pixels look
-    as far around, too. `transients`:
-    leave out what stands in one photo alone.
+    `response`: and the camera's response curve. `blur`: find how blurred each photo is, and let it count less for that
+    (needs `exposure`); `around`: its pixels look as far around, too. `transients`: leave out what stands in one photo
+    alone.
     """
 
     size: tuple[int, int]

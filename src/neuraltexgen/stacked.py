@@ -14,13 +14,13 @@ from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, ORDINARY_VARIANCE, RIDGE, ViewColours
 from neuraltexgen.descent import PyramidDescent
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.cuda import exposure as cuda_exposure
 from neuraltexgen.kernels.cuda import photometric as cuda
 from neuraltexgen.kernels.cuda.graph import Recorder
 from neuraltexgen.kernels.cuda.lookup import padded
 from neuraltexgen.kernels.photometric import CHARBONNIER_EPSILON, HUBER_DELTA, PhotoLosses
 from neuraltexgen.sharpness import ROWS
-from neuraltexgen.views import FitView
 
 FIELD_PIXELS = 1 << 24
 """Of so many pixels residuals are kept at a time, in 256 MiB, to measure sharpness."""

@@ -13,6 +13,7 @@ import torch
 
 from neuraltexgen.errors import ConfigError, ImageError
 from neuraltexgen.files import content_key
+from neuraltexgen.fit_view import FitView, pack_view
 from neuraltexgen.images import LoadedPhoto, read_mask, read_photo, stops_of
 from neuraltexgen.measured import USELESS, contradiction
 from neuraltexgen.scene import DepthMap, PreparedView, View
@@ -21,7 +22,7 @@ from neuraltexgen.uvmap.bands import thread_count
 from neuraltexgen.uvmap.exr import read_uv
 from neuraltexgen.uvmap.maps import UVMap
 from neuraltexgen.uvmap.render import Renderer
-from neuraltexgen.views import FitView, opened_view, pack_view, save_view
+from neuraltexgen.views import opened_view, save_view
 from neuraltexgen.visibility import ConfidenceSettings, confidence
 
 CACHE_VERSION = 5

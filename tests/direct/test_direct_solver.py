@@ -18,7 +18,7 @@ from neuraltexgen.kernels.sample import render
 from neuraltexgen.losses import Objective
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.training import choose_solver
+from neuraltexgen.training_settings import choose_solver
 from neuraltexgen.views import Views
 from test_fit import HELD, SETTINGS, SIZE, TRAIN, exposed, held_out_psnr, make_view, store
 

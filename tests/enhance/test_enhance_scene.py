@@ -22,7 +22,7 @@ from neuraltexgen.images import read_exr, read_photo, write_exr, write_png
 from neuraltexgen.pipeline import Job, texture_capture
 from neuraltexgen.readers import read_capture
 from neuraltexgen.scene import Camera, Scene, View
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.unwrap import UnwrapSettings, unwrap
 from neuraltexgen.uvmap.raycast import RayCaster
 

@@ -11,8 +11,8 @@ from neuraltexgen.equalise import corrections, find_exposures
 from neuraltexgen.equalise.pairs import Pairs, pairs_of
 from neuraltexgen.equalise.solve import Terms, solve_exposures
 from neuraltexgen.fall_off import Correction, FallOff, squared_radius
+from neuraltexgen.fit_view import BRIGHTEST, DOUBTED
 from neuraltexgen.glimpses import glimpse_of
-from neuraltexgen.views import BRIGHTEST, DOUBTED
 from windows import HEIGHT, LENS, NONE, PHOTOS, WIDTH, made_up, one_group, stored, window
 
 

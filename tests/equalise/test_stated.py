@@ -10,7 +10,8 @@ from neuraltexgen.equalise import find_exposures
 from neuraltexgen.equalise.pairs import Pairs
 from neuraltexgen.equalise.solve import Terms, solve_exposures
 from neuraltexgen.equalise.stated import expected_gains, light_of_stop
-from neuraltexgen.views import FitView, Views, load_view, save_view
+from neuraltexgen.fit_view import FitView
+from neuraltexgen.views import Views, load_view, save_view
 from windows import PHOTOS, made_up, one_group, stored, window
 
 OF_STOP = 0.3

@@ -19,7 +19,7 @@ from neuraltexgen.refine import cached_cameras, refined_scene, rig_of, stored
 from neuraltexgen.refine.words import final_views
 from neuraltexgen.scene import Camera, Scene
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.unwrap import UnwrapSettings
 from painted import Painted, blobs, paint
 from rigs import disturbed, errors

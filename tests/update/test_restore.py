@@ -15,7 +15,7 @@ from neuraltexgen.readers import ReadOptions
 from neuraltexgen.recipes import PUBLISHED, FitSettings
 from neuraltexgen.reconstruct import ReconstructSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.unwrap import UnwrapSettings
 from neuraltexgen.update.restore import restored
 from neuraltexgen.view_cache import ViewSettings

@@ -15,14 +15,17 @@ from neuraltexgen.cli import main
 from neuraltexgen.direct.kept import KeptSums, add_photos
 from neuraltexgen.enhance import EnhanceSettings
 from neuraltexgen.errors import ConfigError, FitError
+from neuraltexgen.fall_off import Correction
 from neuraltexgen.outcome import metrics
 from neuraltexgen.pipeline import Job, Outcome, texture_capture
+from neuraltexgen.point_spread import PointSpread
 from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.response import Response
-from neuraltexgen.training import TrainSettings
+from neuraltexgen.training import Trained
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.update import UpdateSettings, check_job, keep_state, update_run
-from neuraltexgen.update.state import STATE, load_run, save_run
+from neuraltexgen.update.state import STATE, RunState, load_run, save_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -128,15 +131,34 @@ def test_what_was_left_out_of_a_photo_is_not_taken_out_again(small: Path, folder
     state, name = load_run(out, CPU), outcome.scene.views[first].name
     assert list(state.hidden) == [name]
     np.testing.assert_array_equal(state.hidden[name], mask)
-    update_run(out, UpdateSettings(remove=(name,), out=folder / "fewer"))
-    left = load_run(folder / "fewer", CPU)
-    assert not left.hidden
-    rest = KeptSums.empty(state.kept.anchor)
-    others = [row for row, other in enumerate(state.fitted) if other != name]
+    assert not without_first(out, trained, folder / "fewer").hidden
+
+
+@pytest.mark.parametrize("around", [True, False])
+def test_a_blurred_photo_is_taken_out_as_it_was_added(around: bool, small: Path, folder: Path) -> None:
+    """Its pixels look around by Adam, and don't by the direct solver: the state tells which."""
+    out = folder / f"blurred, around {around}"
+    outcome = texture_capture(small, out, replace(JOB, cache=folder / "cache"))
+    trained = outcome.trained
+    view, file = outcome.scene.views[trained.train[0]], trained.views.files[trained.train[0]]
+    blurred = trained.views.correcting({file: Correction(blur=PointSpread(2.0, 0.5, 1.0), around=around)})
+    trained = replace(trained, views=blurred)
+    keep_state(out, replace(outcome, trained=trained), small)
+    assert load_run(out, CPU).correction(view) == blurred.corrections[file]
+    without_first(out, trained, folder / f"without, around {around}")
+
+
+def without_first(out: Path, trained: Trained, to: Path) -> RunState:
+    """A run's state without its first photo, after a check that its sums are those of the rest."""
+    state = load_run(out, CPU)
+    update_run(out, UpdateSettings(remove=state.fitted[:1], out=to))
+    left, rest = load_run(to, CPU), KeptSums.empty(state.kept.anchor)
+    others = list(range(1, len(state.fitted)))
     fitted = trained.views.subset([trained.train[row] for row in others])
     add_photos(rest, fitted, state.figures.take(others), state.job.train.fit, 1)
     torch.testing.assert_close(left.kept.weight, rest.weight, rtol=0, atol=1e-4)
     torch.testing.assert_close(left.kept.looks, rest.looks, rtol=0, atol=1e-4)
+    return left
 
 
 def test_the_command_updates_a_run_where_it_lies(small: Path, room_capture: Path, folder: Path) -> None:

@@ -13,10 +13,10 @@ from neuraltexgen.colour import ViewColours
 from neuraltexgen.direct.gather import Gathered, Looking, add_view
 from neuraltexgen.direct.rounds import STEPS
 from neuraltexgen.direct.system import System
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.packed import look_up
 from neuraltexgen.kernels.photometric import Stack, photometric_pass
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView
 
 SEEN = 1024
 """Rows and columns of the texture that are looked at, however large it is."""

@@ -12,11 +12,12 @@ from neuraltexgen.bench.workload import Workload, make_texture, make_views
 from neuraltexgen.direct import solve
 from neuraltexgen.fit import fit
 from neuraltexgen.fit_types import FitResult
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.packed import look_up, pack_bits, unpack_share
 from neuraltexgen.metrics import psnr
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.texture import TextureSettings
-from neuraltexgen.views import FitView, Views, save_view
+from neuraltexgen.views import Views, save_view
 
 
 def fit_rows(work: Workload, device: torch.device) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ from neuraltexgen.prepared import UVMapSettings, fit_prepared, write_uv_maps
 from neuraltexgen.readers import read_capture
 from neuraltexgen.recipes import FitSettings, fit_bytes
 from neuraltexgen.reconstruct import ReconstructSettings
-from neuraltexgen.training import TrainSettings, choose_solver, exposure_bytes
+from neuraltexgen.training_settings import TrainSettings, choose_solver, exposure_bytes
 from neuraltexgen.unwrap import MethodName, UnwrapSettings
 from neuraltexgen.update import check_job, keep_state
 from neuraltexgen.view_cache import ViewSettings

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.direct.terms import Terms, is_quadratic, weights
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.blocks import late_zeros
 from neuraltexgen.kernels.normal import SLOTS, add_curvature
 from neuraltexgen.kernels.packed import scatter
 from neuraltexgen.kernels.photometric import Colour, Compared, PhotoLosses, Target, compare
 from neuraltexgen.sharpness import ROWS
-from neuraltexgen.views import FitView
 
 Texels = Float[Tensor, "H W c"]
 

@@ -16,13 +16,14 @@ from neuraltexgen.direct.system import System
 from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import ConfigError
 from neuraltexgen.evaluate import count_looks
+from neuraltexgen.fit_view import FitView, enlarge_photo
 from neuraltexgen.kernels.packed import look_up, scatter
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, block_means, compare
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.seam_tie import SeamTie
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views, enlarge_photo
+from neuraltexgen.views import Views
 
 STEPS, TOLERANCE = 24, 1e-3
 """Of conjugate gradients: as many steps as the rounds of a fit take together, for no further round follows."""

@@ -25,6 +25,7 @@ from neuraltexgen.direct.terms import direct_terms, is_quadratic
 from neuraltexgen.errors import FitError
 from neuraltexgen.files import content_key, plain
 from neuraltexgen.fit_types import Beside, FitResult, PassRecord
+from neuraltexgen.fit_view import FitView, enlarge_photo
 from neuraltexgen.kernels.packed import Scratch, look_up
 from neuraltexgen.kernels.photometric import Colour, PhotoLosses, Target, compare
 from neuraltexgen.lookups import texel_weights
@@ -33,7 +34,7 @@ from neuraltexgen.photos_mean import photos_mean
 from neuraltexgen.recipes import FitSettings
 from neuraltexgen.sharpness import ROWS, note_sharpness, sharpness_weights
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views, enlarge_photo
+from neuraltexgen.views import Views
 
 QUADRATIC, ROBUST = (True, False), (True,) * 10
 """The rounds of `l2` alone, and of robust losses, which weigh pixels anew each time: whether a round gathers curvature,

@@ -5,11 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neuraltexgen.colour import BLOCK, ViewColours
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.glimpses import glimpse_of, stride_for
 from neuraltexgen.kernels.packed import Scratch, look_up, scatter_trust
 from neuraltexgen.kernels.photometric import block_means
 from neuraltexgen.photos_mean import photos_mean
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import Views
 
 ROUNDS = 8
 """Turns of texture and exposures on the coarse texture; each looks at few pixels."""

@@ -14,10 +14,11 @@ from jaxtyping import Float32, Float64, Int64
 
 from neuraltexgen.equalise.gradients import gradients_of, taken_by_blur
 from neuraltexgen.equalise.pairs import Pairs, pairs_of
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.glimpses import stride_for
 from neuraltexgen.machine import one_torch_thread
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import Views
 
 SIGMAS = (0.0, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 """Blurs that are tried on sharp photos, standard deviations in pixels; the last one is the largest that is told."""

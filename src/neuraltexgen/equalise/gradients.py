@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.glimpses import Glimpse
 from neuraltexgen.kernels.packed import Places, unpack_uv
-from neuraltexgen.views import FitView
 
 SMOOTHED = (0.25, 0.5, 0.25)
 """What brightness is smoothed by before its gradients are taken, along both axes: noise is mostly finer."""

@@ -21,12 +21,13 @@ from torch import Tensor
 
 from neuraltexgen.colour import ViewColours
 from neuraltexgen.fit_types import Exposures
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.packed import look_up, scatter_trust
 from neuraltexgen.machine import one_torch_thread
 from neuraltexgen.photos_mean import photos_mean
 from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import Views
 
 FEWEST = 12
 """Sharp photos without which a mean of half of them is too poor to compare with, and what only blurred photos show too
@@ -206,7 +207,7 @@ def _compared(
 
 def _texture(
     views: Views, chosen: Sequence[int], colours: ViewColours, size: tuple[int, int]
-) -> tuple[Float[Tensor, "H W c"], Float[Tensor, "H W c"]]:
+) -> tuple[Float[Tensor, "H W c"], Float[Tensor, "H W 1"]]:
     """The mean of some photos, and 1 in the texels that they look at."""
     looks = torch.zeros(size, device=views.device)
 
@@ -216,7 +217,7 @@ def _texture(
             yield index, view
 
     texture = photos_mean(noted(), colours, size)
-    return texture, (looks > 0).float()[..., None].expand_as(texture).contiguous()
+    return texture, (looks > 0).float()[..., None]
 
 
 def _derivatives(plane: Plane, chosen: Int64[Tensor, " n"]) -> Columns:

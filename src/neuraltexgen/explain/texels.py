@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float32, Int32
 
 from neuraltexgen.fit_types import FitResult
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.kernels.packed import look_up, scatter
 from neuraltexgen.types import Progress, no_progress
-from neuraltexgen.views import FitView, Views
+from neuraltexgen.views import Views
 
 LEAST_MASS = 1e-3
 """Of a pixel: a texel that got less was not seen."""

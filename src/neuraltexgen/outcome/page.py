@@ -8,6 +8,7 @@ import torch
 from neuraltexgen.checks import inspect
 from neuraltexgen.evaluate import ViewScore, compare_view
 from neuraltexgen.explain.words import texture_maps, transients_table
+from neuraltexgen.fit_view import FitView
 from neuraltexgen.metrics import Score
 from neuraltexgen.outcome.figures import config
 from neuraltexgen.outcome.words import exposure_rows, fitted_names, solver_words, texture_words
@@ -16,7 +17,7 @@ from neuraltexgen.refine.words import aligned_note, refined_table
 from neuraltexgen.report import Comparison, Curve, Report, Series, Table
 from neuraltexgen.types import T
 from neuraltexgen.unwrap.words import figure_rows
-from neuraltexgen.views import FitView, load_view
+from neuraltexgen.views import load_view
 
 COMPARISONS = 4
 """Held-out views shown as pictures."""

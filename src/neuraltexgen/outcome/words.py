@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from neuraltexgen.fall_off import FallOff
 from neuraltexgen.metrics import Score
 from neuraltexgen.pipeline import Outcome
 from neuraltexgen.point_spread import SHARP, PointSpread
 from neuraltexgen.refine.words import camera_rows
+from neuraltexgen.response import Response
 
 
 def summary(outcome: Outcome) -> tuple[tuple[str, str], ...]:
@@ -77,21 +79,18 @@ def fitted_names(outcome: Outcome) -> list[str]:
 def fall_off_figures(outcome: Outcome) -> list[dict[str, Any]]:
     """Per size of photos the fall-off that was divided out of them; none where none was found."""
     found = outcome.trained.equalised
-    fall_offs = {} if found is None else found.fall_offs
-    return [
-        {"width": width, "height": height, "coefficients": list(fall_off.coefficients), "corner": fall_off.corner}
-        for (height, width), fall_off in fall_offs.items()
-    ]
+    return [] if found is None else [{**_of(size, own), "corner": own.corner} for size, own in found.fall_offs.items()]
 
 
 def response_figures(outcome: Outcome) -> list[dict[str, Any]]:
     """Per size of photos the curve that they were straightened by; none where none was found."""
     found = outcome.trained.equalised
-    responses = {} if found is None else found.responses
-    return [
-        {"width": width, "height": height, "coefficients": list(response.coefficients), "bend": response.bend}
-        for (height, width), response in responses.items()
-    ]
+    return [] if found is None else [{**_of(size, own), "bend": own.bend} for size, own in found.responses.items()]
+
+
+def _of(size: tuple[int, int], found: FallOff | Response) -> dict[str, Any]:
+    """What was found of all photos of one size, rows first."""
+    return {"width": size[1], "height": size[0], "coefficients": list(found.coefficients)}
 
 
 def exposure_rows(outcome: Outcome) -> list[tuple[str, np.ndarray, np.ndarray, float, PointSpread]]:

@@ -14,7 +14,8 @@ from neuraltexgen.refine.stored import cached_cameras
 from neuraltexgen.refine.warps import Warping
 from neuraltexgen.refine.worth import worth_refining
 from neuraltexgen.scene import Scene
-from neuraltexgen.training import Clock, Trained, TrainSettings, train_and_score
+from neuraltexgen.training import Clock, Trained, train_and_score
+from neuraltexgen.training_settings import TrainSettings
 from neuraltexgen.types import Progress, no_progress
 
 

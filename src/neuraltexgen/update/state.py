@@ -30,7 +30,7 @@ from neuraltexgen.update.restore import restored
 T = TypeVar("T")
 
 STATE = "state.npz"
-VERSION = 1
+VERSION = 2
 """Raise it when what a state holds, or what the sums mean, changes."""
 
 MESH = ("vertices", "faces", "uvs", "uv_faces")
@@ -47,9 +47,9 @@ class RunState:
     `poses`: of each fitted photo its cached view's name, which is a key of all that it depends on, and its
     `cam_from_world`. `removed`: names of photos that were taken out. `fall_offs`, `responses`: height and width of
     photos, and what is put right in all such; `doubted`: names of photos whose bright pixels count little
-    (`fall_off.Correction`); `blurs`: of photos that are blurred; `hidden`: masks (see `views.Views`) of photos in which
-    something was left out.
-    Photos that come later are taken to be sharp, and whole.
+    (`fall_off.Correction`); `blurs`: of photos that are blurred; `around`: these look as far around; `hidden`: masks
+    (see `views.Views`) of photos in which something was left out. Photos that come later are taken to be sharp, and
+    whole.
     """
 
     capture: Path
@@ -67,6 +67,7 @@ class RunState:
     responses: tuple[tuple[int, int, Response], ...] = ()
     doubted: tuple[str, ...] = ()
     blurs: tuple[tuple[str, PointSpread], ...] = ()
+    around: bool = True
     hidden: Mapping[str, Mask] = field(default_factory=dict)
 
     def correction(self, view: View) -> Correction:
@@ -77,7 +78,7 @@ class RunState:
             next((own for *of, own in self.responses if tuple(of) == size), Response()),
             view.name in self.doubted,
             dict(self.blurs).get(view.name, SHARP),
-            around=False,
+            self.around,
         )
 
 
@@ -140,6 +141,7 @@ def keep_state(out: Path, outcome: Outcome, capture: Path, progress: Progress = 
         responses=_by_size({} if trained.equalised is None else trained.equalised.responses),
         doubted=tuple(views[i].name for i in fitted if _correction(trained, i).doubt_bright),
         blurs=tuple((views[i].name, blur) for i in fitted if (blur := _correction(trained, i).blur) != SHARP),
+        around=all(_correction(trained, i).around for i in fitted),
         hidden=_hidden(trained, {views[i].name: trained.views.files[i] for i in fitted}),
     )
     save_run(out, state)
@@ -159,6 +161,7 @@ def save_run(folder: Path, state: RunState) -> None:
         "responses": [(height, width, asdict(response)) for height, width, response in state.responses],
         "doubted": state.doubted,
         "blurs": [(name, asdict(blur)) for name, blur in state.blurs],
+        "around": state.around,
         "hidden": {name: mask.shape for name, mask in state.hidden.items()},
     }
     arrays = {name: getattr(state.mesh, name) for name in MESH} | {"poses": state.poses}
@@ -210,12 +213,12 @@ def _state(words: dict[str, Any], arrays: dict[str, np.ndarray], device: torch.d
         figures=PhotoFigures(**figures),
         kept=KeptSums(Gathered(stencil, tensors["gradient"].to(device)), anchor, weight, looks),
         **{name: tuple(words[name]) for name in ("fitted", "held", "removed", "files")},
-        # States of runs before photos were put right have none of these.
-        fall_offs=restored(tuple[tuple[int, int, FallOff], ...], words.get("fall_offs", [])),
-        responses=restored(tuple[tuple[int, int, Response], ...], words.get("responses", [])),
-        doubted=tuple(words.get("doubted", ())),
-        blurs=restored(tuple[tuple[str, PointSpread], ...], words.get("blurs", [])),
-        hidden=_masks(words.get("hidden", {}), arrays.get(HIDDEN)),
+        fall_offs=restored(tuple[tuple[int, int, FallOff], ...], words["fall_offs"]),
+        responses=restored(tuple[tuple[int, int, Response], ...], words["responses"]),
+        doubted=tuple(words["doubted"]),
+        blurs=restored(tuple[tuple[str, PointSpread], ...], words["blurs"]),
+        around=words["around"],
+        hidden=_masks(words["hidden"], arrays[HIDDEN]),
     )
 
 
@@ -225,9 +228,9 @@ def _hidden(trained: Trained, files: Mapping[str, Path]) -> dict[str, Mask]:
     return {name: mask for name, mask in masks.items() if mask is not None and mask.any()}
 
 
-def _masks(shapes: Mapping[str, Sequence[int]], bits: UInt8[np.ndarray, " n"] | None) -> dict[str, Mask]:
+def _masks(shapes: Mapping[str, Sequence[int]], bits: UInt8[np.ndarray, " n"]) -> dict[str, Mask]:
     """The masks of `save_run`."""
-    masks, left = {}, np.zeros(0, bool) if bits is None else np.unpackbits(bits).astype(bool)
+    masks, left = {}, np.unpackbits(bits).astype(bool)
     for name, (height, width) in shapes.items():
         masks[name], left = left[: height * width].reshape(height, width), left[height * width :]
     return masks
